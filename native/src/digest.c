@@ -1,0 +1,67 @@
+/* OpenSSL's low-level functions are deprecated since 3.0, yet they are what the hot path needs: EVP_Digest
+ * (and the one-shot SHA256(), which calls it) fetches the algorithm and allocates a context each time. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include "digest.h"
+
+#include <openssl/sha.h>
+
+size_t seki_digest_size(unsigned hash)
+{
+    switch (hash) {
+    case SEKI_HASH_SHA1:
+        return SHA_DIGEST_LENGTH;
+    case SEKI_HASH_SHA256:
+        return SHA256_DIGEST_LENGTH;
+    case SEKI_HASH_SHA384:
+        return SHA384_DIGEST_LENGTH;
+    case SEKI_HASH_SHA512:
+        return SHA512_DIGEST_LENGTH;
+    default:
+        return 0;
+    }
+}
+
+/* The low-level calls below are pure arithmetic on the caller's context; none can fail (each returns 1 always). */
+
+void seki_sha256(seki_span message, uint8_t out[SEKI_SHA256_SIZE])
+{
+    seki_sha256_parts(&message, 1, out);
+}
+
+void seki_sha256_parts(const seki_span *parts, size_t count, uint8_t out[SEKI_SHA256_SIZE])
+{
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    for (size_t i = 0; i < count; i++)
+        SHA256_Update(&context, parts[i].data, parts[i].length);
+    SHA256_Final(out, &context);
+}
+
+bool seki_digest(unsigned hash, seki_span message, uint8_t *out)
+{
+    SHA512_CTX context; /* of SHA-384 too */
+    switch (hash) {
+    case SEKI_HASH_SHA256:
+        seki_sha256(message, out);
+        return true;
+    case SEKI_HASH_SHA384:
+        SHA384_Init(&context);
+        SHA384_Update(&context, message.data, message.length);
+        SHA384_Final(out, &context);
+        return true;
+    case SEKI_HASH_SHA512:
+        SHA512_Init(&context);
+        SHA512_Update(&context, message.data, message.length);
+        SHA512_Final(out, &context);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void seki_sha256_many(const seki_span *messages, uint8_t (*out)[SEKI_SHA256_SIZE], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        seki_sha256(messages[i], out[i]);
+}
