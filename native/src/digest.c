@@ -3,6 +3,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "digest.h"
+#include "sha256_lanes.h"
 
 #include <openssl/sha.h>
 
@@ -60,8 +61,24 @@ bool seki_digest(unsigned hash, seki_span message, uint8_t *out)
     }
 }
 
+/* Blocks through one state, for messages that lanes began: a context without bytes in its buffer is but its state. */
+static void compress(uint32_t state[8], const uint8_t *data, size_t blocks)
+{
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    memcpy(context.h, state, sizeof context.h);
+    SHA256_Update(&context, data, blocks * SEKI_SHA256_BLOCK_SIZE);
+    memcpy(state, context.h, sizeof context.h);
+}
+_Static_assert(sizeof(SHA_LONG) == sizeof(uint32_t), "OpenSSL's words of the SHA-256 state have 32 bits");
+
 void seki_sha256_many(const seki_span *messages, uint8_t (*out)[SEKI_SHA256_SIZE], size_t count)
 {
+    const seki_sha256_lanes *lanes = seki_sha256_lanes_choice();
+    if (count >= lanes->minimum && seki_sha256_lanes_usable()) {
+        seki_sha256_lanes_run(lanes, messages, out, count, compress);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         seki_sha256(messages[i], out[i]);
 }
