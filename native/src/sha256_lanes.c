@@ -62,7 +62,9 @@ void seki_sha256_lanes_run(const seki_sha256_lanes *lanes, const seki_span *mess
             lane_idle(&h, i);
         }
     }
-    size_t minimum = lanes->minimum > 0 ? lanes->minimum : 1;
+    /* At most the width: the loop must not end while a row waits, and then every lane is busy. */
+    size_t minimum = lanes->minimum < lanes->width ? lanes->minimum : lanes->width;
+    minimum = minimum > 0 ? minimum : 1;
     while (active >= minimum) {
         size_t blocks = SIZE_MAX;
         for (size_t i = 0; i < lanes->width; i++)

@@ -25,7 +25,8 @@ typedef void (*seki_sha256_compress)(uint32_t state[8], const uint8_t *data, siz
 typedef struct {
     seki_sha256_kernel kernel; /* NULL if this CPU and build have none that wins */
     size_t width;              /* lanes: 8 or 16 */
-    size_t minimum;            /* messages that must be under way for the lanes to win over OpenSSL */
+    size_t minimum;            /* messages that must be under way for the lanes to win over OpenSSL; more than
+                                * `width` counts as `width`, 0 as 1 */
     const char *name;          /* "avx512", "avx2" or "none" */
 } seki_sha256_lanes;
 
