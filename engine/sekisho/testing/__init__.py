@@ -1,0 +1,1 @@
+"""Synthetic certificates, people and logins for tests."""
