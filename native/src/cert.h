@@ -6,22 +6,13 @@
 #ifndef SEKI_CERT_H
 #define SEKI_CERT_H
 
+#include "algorithm.h"
 #include "spki.h"
 
-/* Signature algorithms of certificates.  RSA parameters must be NULL (RFC 4055, 5), ECDSA and EdDSA absent. */
-typedef enum {
-    SEKI_SIGALG_UNKNOWN = 0,
-    SEKI_SIGALG_RSA_SHA256 = 1,
-    SEKI_SIGALG_RSA_SHA384 = 2,
-    SEKI_SIGALG_RSA_SHA512 = 3,
-    SEKI_SIGALG_PSS_SHA256 = 4, /* PSS only with MGF1 of the same hash, salt as long as the hash, trailer 1 */
-    SEKI_SIGALG_PSS_SHA384 = 5,
-    SEKI_SIGALG_PSS_SHA512 = 6,
-    SEKI_SIGALG_ECDSA_SHA256 = 7,
-    SEKI_SIGALG_ECDSA_SHA384 = 8,
-    SEKI_SIGALG_ECDSA_SHA512 = 9,
-    SEKI_SIGALG_ED25519 = 10
-} seki_signature_algorithm;
+enum {
+    SEKI_EXTENSIONS_MAX = 64, /* extensions a certificate; the most in 779 real roots and zlint's corpus is 16 */
+    SEKI_POLICIES_MAX = 128   /* policies a certificate; each must differ from all others, so their number is bounded */
+};
 
 /* Extensions that the parser knows, as bits of `extensions` and `critical`. */
 enum {
@@ -43,6 +34,12 @@ enum {
     SEKI_EXT_SUBJECT_INFO = 1 << 15,        /* 1.3.6.1.5.5.7.1.11 */
     SEKI_EXT_SUBJECT_DIRECTORY = 1 << 16,   /* 2.5.29.9 */
     SEKI_EXT_UNKNOWN = 1 << 30              /* any other; in `critical`: an unknown critical one */
+};
+
+/* What real roots do that a certificate must not, as bits of `departures`: let pass in a configured anchor alone. */
+enum {
+    SEKI_DEPARTURE_SERIAL = 1 << 0,   /* zero or negative (RFC 5280, 4.1.2.2): 20 of 779 roots, three of SECOM's among them */
+    SEKI_DEPARTURE_KEY_USAGE = 1 << 1 /* trailing zero bits in keyUsage (X.690, 11.2.2): 4 roots, two of Trustwave's */
 };
 
 /* KeyUsage bits, RFC 5280 4.2.1.3; bit i of the BIT STRING is 1 << i. */
@@ -74,7 +71,7 @@ typedef struct {
     seki_span der;          /* the whole Certificate */
     seki_span tbs;          /* the TBSCertificate with tag and length: what is signed */
     uint8_t version;        /* 1, 2, 3 */
-    seki_span serial;       /* content octets of the INTEGER: positive, 1 to 20 octets (RFC 5280, 4.1.2.2), a leading 00 pad included */
+    seki_span serial;       /* content octets of the INTEGER: positive (an anchor's: any), 1 to 20 octets (RFC 5280, 4.1.2.2), a leading 00 pad included */
     seki_span issuer;       /* whole Name, with tag and length */
     seki_span subject;      /* whole Name, with tag and length; may be the empty sequence 30 00 */
     int64_t not_before;     /* seconds; UTCTime and GeneralizedTime as RFC 5280 4.1.2.5 has them */
@@ -86,17 +83,19 @@ typedef struct {
     seki_span signature;    /* content of the BIT STRING without its count of unused bits, which is 0 */
     uint32_t extensions;    /* SEKI_EXT_* present */
     uint32_t critical;      /* SEKI_EXT_* present and critical */
-    uint16_t key_usage;     /* SEKI_KU_*, 0 if absent */
+    uint16_t key_usage;     /* SEKI_KU_*, 0 if absent: a keyUsage without any bit is refused */
     uint32_t extended_key_usage; /* SEKI_EKU_*, 0 if absent */
-    bool is_ca;             /* basicConstraints cA */
+    bool is_ca;             /* basicConstraints cA; false if absent */
     int32_t path_length;    /* pathLenConstraint, -1 if absent */
     /* The content of each extension's OCTET STRING (a whole DER element), empty if absent. */
     seki_span subject_key_id;    /* here the KeyIdentifier's octets themselves */
     seki_span authority_key_id;  /* here the keyIdentifier's octets themselves, empty if absent */
     seki_span authority_issuer;  /* authorityCertIssuer, content of the [1], empty if absent */
     seki_span authority_serial;  /* authorityCertSerialNumber, content octets, empty if absent */
-    seki_span subject_alt_name, issuer_alt_name, name_constraints, crl_distribution, policies, policy_mappings,
-        policy_constraints, extended_key_usage_der, inhibit_any_policy, authority_info;
+    seki_span key_usage_der, subject_alt_name, issuer_alt_name, name_constraints, crl_distribution, policies, policy_mappings,
+        policy_constraints, extended_key_usage_der, inhibit_any_policy, authority_info, freshest_crl;
+    uint32_t departures;      /* SEKI_DEPARTURE_*; 0 but after seki_certificate_parse_anchor */
+    seki_span extension_list; /* content of the SEQUENCE OF Extension, known or not; empty if absent */
 } seki_certificate;
 
 /* Parses one certificate of at most SEKI_CERTIFICATE_SIZE_MAX bytes.
@@ -106,6 +105,11 @@ typedef struct {
  * Returns SEKI_NOT_DECIDED (0) if the certificate is well formed, else a SEKI_CERTIFICATE_* or SEKI_INPUT_* reason.
  * An unknown critical extension is no fault here: it is reported in `critical`. */
 seki_reason seki_certificate_parse(seki_span der, seki_certificate *out, size_t *fault);
+
+/* The same for a certificate that its operator configured as a trust anchor.  RFC 5280, 6.1.1 (d), takes name, key and
+ * algorithm from an anchor; departures that touch none of them do not refuse it and are reported in `departures`.
+ * Never for a certificate that somebody sent. */
+seki_reason seki_certificate_parse_anchor(seki_span der, seki_certificate *out, size_t *fault);
 
 /* Whether certificatePolicies `policies` (as parsed above) names the policy whose OID content octets are `oid`. */
 bool seki_certificate_has_policy(const seki_certificate *certificate, seki_span oid);
