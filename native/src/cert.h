@@ -10,7 +10,6 @@
 #include "spki.h"
 
 enum {
-    SEKI_EXTENSIONS_MAX = 64, /* extensions a certificate; the most in 779 real roots and zlint's corpus is 16 */
     SEKI_POLICIES_MAX = 128   /* policies a certificate; each must differ from all others, so their number is bounded */
 };
 

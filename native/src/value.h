@@ -6,7 +6,7 @@
 
 #include "der.h"
 
-enum { SEKI_VALUE_DEPTH_MAX = 16 }; /* levels inside one ANY; the deepest in 779 real roots and zlint's corpus is 6 */
+enum { SEKI_VALUE_DEPTH_MAX = 16 }; /* levels inside one ANY; EC parameters spelled out, the deepest in use, have 4 */
 
 /* Whether `content` is what a character string of universal tag `tag` may hold:
  *   UTF8String       well-formed UTF-8 (RFC 3629: shortest form, no surrogates, at most U+10FFFF)
