@@ -46,6 +46,7 @@ typedef enum {
     SEKI_ACCEPTED = 1,
     SEKI_SIGNATURE_OK = 2,
     SEKI_CERTIFICATE_OK = 3,
+    SEKI_CHALLENGE_OK = 4, /* of a challenge looked at by itself: never a login */
 
     /* the request */
     SEKI_INPUT_MISSING = 16,
@@ -189,6 +190,158 @@ enum {
     SEKI_FLAG_REVOCATION_OFF = 32, /* the profile does not look at revocation */
     SEKI_FLAG_SLOW_PATH = 64       /* the path was decided by OpenSSL */
 };
+
+/* ---- challenges and claims -------------------------------------------------------------------
+ *
+ * A challenge is a token of SEKI_CHALLENGE_SIZE printable ASCII characters: "sekisho1." and then, in base64url
+ * (RFC 4648, 5; no padding, no spare bits, so one spelling only), 117 bytes, numbers big-endian:
+ *
+ *     offset  size
+ *          0     1  flags: 1 = bound to a transaction; other bits 0
+ *          1     4  key id
+ *          5     4  tenant
+ *          9     4  profile
+ *         13    16  audience: see seki_challenge_audience
+ *         29     6  issued, seconds, at most SEKI_TIME_MAX
+ *         35     2  lifetime, seconds, 1 to SEKI_CHALLENGE_LIFETIME_MAX; expiry = issued + lifetime
+ *         37    16  random
+ *         53    32  transaction digest, zeros when not bound to one
+ *         85    32  HMAC-SHA-256 under the key named, over label || bytes 0 to 84 || length of the binding (2 bytes) || binding,
+ *                   where label is "sekisho challenge token 1" filled up with zeros to 64 bytes
+ *
+ * It starts with 0x73, so it is no DigestInfo (0x30), and 165 is no size of a hash: a signature over it (mode B) is
+ * not a signature over anything else (FACTS section C).  It is valid from issued - skew on, and until the second before its
+ * expiry; the expiry is never stretched by a skew: a checking clock that is fast costs seconds of a life, not more.
+ * The binding (a session, a QR id) is the caller's, given at issue and again at check, and is not in the token. */
+
+enum {
+    SEKI_CHALLENGE_SIZE = 165,              /* characters */
+    SEKI_CHALLENGE_KEY_SIZE = 32,           /* bytes; RFC 2104, 3: as long as the hash */
+    SEKI_CHALLENGE_KEYS_MAX = 64,           /* keys in one set: a rotation a day with two months of leftovers */
+    SEKI_CHALLENGE_RANDOM_SIZE = 16,        /* bytes; FACTS section C asks for 128 bits */
+    SEKI_CHALLENGE_AUDIENCE_SIZE = 16,      /* bytes */
+    SEKI_CHALLENGE_TRANSACTION_SIZE = 32,   /* bytes: a SHA-256 */
+    SEKI_CHALLENGE_BINDING_SIZE_MAX = 1024, /* bytes; up to 32 cost no further compression */
+    SEKI_CHALLENGE_LIFETIME_DEFAULT = 120,  /* seconds; FACTS section C: 2 to 5 minutes at most */
+    SEKI_CHALLENGE_LIFETIME_MAX = 300,      /* seconds; the same */
+    SEKI_CHALLENGE_SKEW_MAX = 60,           /* seconds between the issuing and the checking clock */
+    SEKI_CHALLENGE_FAILURES_MAX = 8,        /* failed signatures, then CHALLENGE_LOCKED; DESIGN section 6 */
+    SEKI_CLAIMS_CAPACITY_MIN = 64,          /* live claims */
+    SEKI_CLAIMS_CAPACITY_MAX = 67108864     /* live claims; a file of 3.2 GB */
+};
+#define SEKI_TIME_MAX 1099511627775 /* seconds, 2^40 - 1; milliseconds given by mistake lie beyond it */
+
+/* MAC keys by id, one of them current.  Never changes once made, so threads share it freely; a rotation makes another. */
+typedef struct seki_challenge_keys seki_challenge_keys;
+
+/* ids: `count` different ones (1 to SEKI_CHALLENGE_KEYS_MAX); secrets: count * SEKI_CHALLENGE_KEY_SIZE bytes, copied in
+ * expanded form, none all zeros; current: the id that issues, or -1 for a set that only checks. */
+SEKI_MUST_USE seki_status seki_challenge_keys_new(const uint32_t *ids, const uint8_t *secrets, uint64_t count,
+                                                  int64_t current, seki_challenge_keys **out);
+void seki_challenge_keys_free(seki_challenge_keys *keys); /* wipes the keys */
+
+/* The audience field for an audience's name (a URL, a client id): SHA-256("sekisho audience 1" || 00 || name), first 16
+ * bytes.  name may be NULL when length is 0. */
+void seki_challenge_audience(const uint8_t *name, uint64_t length, uint8_t *out);
+
+typedef struct {
+    uint32_t tenant;
+    uint32_t profile;
+    uint8_t audience[16];
+    int64_t issued;   /* 0 to SEKI_TIME_MAX */
+    int64_t lifetime; /* seconds, 1 to SEKI_CHALLENGE_LIFETIME_MAX */
+} seki_challenge_params;
+
+/* Issues `rows` tokens into tokens[rows * SEKI_CHALLENGE_SIZE].
+ *   bindings      may be NULL or absent: then every binding is empty; a row is at most SEKI_CHALLENGE_BINDING_SIZE_MAX bytes
+ *   transactions  may be NULL or absent; a row is empty (not bound to a transaction) or 32 bytes
+ *   random        rows * 16 bytes that nobody can guess and nobody used; NULL takes them from getrandom(2) */
+SEKI_MUST_USE seki_status seki_challenge_issue_many(const seki_challenge_keys *keys, const seki_challenge_params *params,
+                                                    uint64_t rows, const seki_column *bindings,
+                                                    const seki_column *transactions, const uint8_t *random, uint8_t *tokens);
+
+typedef struct {
+    uint32_t tenant;
+    uint32_t profile;
+    uint8_t audience[16];
+    int64_t skew; /* seconds, 0 to SEKI_CHALLENGE_SKEW_MAX */
+} seki_challenge_expectation;
+
+/* Checks `rows` tokens and claims nothing.  reasons[i] is SEKI_CHALLENGE_OK or the first of: CHALLENGE_MALFORMED,
+ * _KEY_UNKNOWN, _FORGED (also a wrong binding), _WRONG_TENANT, _WRONG_AUDIENCE, _WRONG_PROFILE, _NOT_YET_VALID, _EXPIRED,
+ * _WRONG_TRANSACTION; INPUT_TOO_LARGE is a binding too long for any token.  Nothing past _FORGED is said of a token that is not ours.
+ *   transactions  may be NULL or absent; row and token must agree: both without one, or the same 32 bytes
+ *   at            the time checked; at_rows, `rows` of them, takes its place when not NULL */
+SEKI_MUST_USE seki_status seki_challenge_check_many(const seki_challenge_keys *keys, const seki_challenge_expectation *expect,
+                                                    uint64_t rows, const seki_column *tokens, const seki_column *bindings,
+                                                    const seki_column *transactions, int64_t at, const int64_t *at_rows,
+                                                    uint16_t *reasons);
+
+/* The set of claims: which challenges of this machine were accepted, in a file that every process maps.  Lock-free, and whole
+ * after kill -9 at any instruction.  What it does not cover: a VM or its memory taken back to an earlier state inside a challenge's life;
+ * the set lost and the clock set back at once; another program of the same user writing into the file. */
+typedef struct seki_claims seki_claims;
+
+enum {
+    SEKI_CLAIMS_FRESH = 1 /* no challenge of these keys was ever accepted before (first installation, test): if the set must be
+                           * made, challenges issued before it began are good.  Never set this for a restart. */
+};
+
+/* Opens the set at `path`, or makes it (mode 0600) if it is missing, empty, damaged or of an earlier boot; then challenges issued up
+ * to the first batch plus `skew` are refused with CLAIMS_LOST.  A good set is taken as it is, whatever `capacity`, `skew` say.
+ *   path      on a local file system, best one in memory (/dev/shm, /run): there is a path.lock beside it, and while it is made
+ *             a path.new.  Must stay reachable: a set whose path leads elsewhere answers CLAIMS_LOST.
+ *   capacity  live claims it must hold: acceptances a second times the challenges' lifetime; 48 bytes of memory each
+ *   skew      seconds, 0 to SEKI_CHALLENGE_SKEW_MAX: how far ahead of this machine an issuing clock may be; a set made in place of a lost
+ *             one must not have less than that had
+ * SEKI_E_SYSTEM with errno EPERM: the file is another user's or others can open it; EOPNOTSUPP: a network file system.
+ * SEKI_E_DAMAGED: there is a file that never was a set; it is left alone. */
+SEKI_MUST_USE seki_status seki_claims_open(const char *path, uint64_t capacity, int64_t skew, uint32_t flags,
+                                           seki_claims **out);
+void seki_claims_free(seki_claims *claims); /* unmaps; the file stays */
+
+enum { /* how the set came to be, from this process's point of view */
+    SEKI_CLAIMS_FOUND = 0,
+    SEKI_CLAIMS_MADE = 1,
+    SEKI_CLAIMS_REMADE_DAMAGED = 2,
+    SEKI_CLAIMS_REMADE_BOOT = 3
+};
+
+typedef struct {
+    uint64_t capacity;      /* live claims for which it was made */
+    uint64_t slots;         /* places; a claim is CLAIMS_FULL when the 48 in which it can stand are taken */
+    uint64_t live;          /* claims not yet expired, counted now: takes about a millisecond a million slots */
+    uint64_t failing;       /* live challenges with a failed signature */
+    uint64_t locked;        /* of them, those refused before any signature check */
+    uint64_t failure_slots;
+    int64_t began;          /* the first batch, 0 if none yet, 1 if SEKI_CLAIMS_FRESH */
+    int64_t newest;         /* the newest time seen, 0 if none yet */
+    int64_t skew;
+    uint32_t origin;        /* SEKI_CLAIMS_FOUND ... */
+    uint32_t lost;          /* 1: this process must open the set anew */
+    /* by this process since it opened the set */
+    uint64_t accepted, repeated, used, full, failures, failures_uncounted;
+} seki_claims_statistics;
+
+SEKI_MUST_USE seki_status seki_claims_read_statistics(const seki_claims *claims, seki_claims_statistics *out);
+
+enum { /* what became of a row's signature, for seki_challenge_redeem_many */
+    SEKI_OUTCOME_NONE = 0,   /* not looked at: the challenge is checked, nothing is claimed */
+    SEKI_OUTCOME_GOOD = 1,   /* all else has passed: claim */
+    SEKI_OUTCOME_FAILED = 2  /* the signature was wrong: count it */
+};
+
+/* Checks tokens as seki_challenge_check_many does and then claims them, for a caller who verifies signatures himself.  One batch, one time.
+ *   requests  may be NULL; a row's 64-bit fingerprint of tenant, request id and all bytes (a keyed or cryptographic hash);
+ *             0 = no request id.  A claimed challenge offered again with the same one is ACCEPTED with repeated[i] = 1.
+ *   outcomes  may be NULL: all SEKI_OUTCOME_GOOD
+ *   reasons   ACCEPTED only for claimed rows, SEKI_CHALLENGE_OK for good ones with SEKI_OUTCOME_NONE, SIGNATURE_WRONG for counted ones;
+ *             else a reason of the check, CHALLENGE_USED, CHALLENGE_LOCKED, CLAIMS_LOST, CLAIMS_FULL, CLOCK_WENT_BACK */
+SEKI_MUST_USE seki_status seki_challenge_redeem_many(const seki_challenge_keys *keys, seki_claims *claims,
+                                                     const seki_challenge_expectation *expect, uint64_t rows,
+                                                     const seki_column *tokens, const seki_column *bindings,
+                                                     const seki_column *transactions, const uint64_t *requests,
+                                                     const uint8_t *outcomes, int64_t at, uint16_t *reasons, uint8_t *repeated);
 
 /* cdef: end */
 #endif
