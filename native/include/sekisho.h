@@ -135,6 +135,7 @@ enum {
     SEKI_FOREIGN_CHALLENGE_SIZE_MAX = 4096, /* bytes; mode B takes at most k-11 of them anyway */
     SEKI_SIGNATURE_SIZE_MAX = 2048,    /* bytes; RSA-16384 would be 2,048 */
     SEKI_INTERMEDIATES_MAX = 4,        /* certificates a login; DESIGN section 4 */
+    SEKI_REQUEST_SIZE_MAX = 256,       /* bytes of a request id; a UUID has 36 */
     SEKI_MESSAGE_SIZE_MAX = 1073741824, /* bytes; a signed message in verify_signatures */
     SEKI_ROWS_MAX = 16777216           /* rows a batch */
 };
@@ -190,6 +191,110 @@ enum {
     SEKI_FLAG_REVOCATION_OFF = 32, /* the profile does not look at revocation */
     SEKI_FLAG_SLOW_PATH = 64       /* the path was decided by OpenSSL */
 };
+
+/* ---- the library ----------------------------------------------------------------------------- */
+
+/* The version of the package this core was built for. */
+const char *seki_version(void);
+/* The version of the OpenSSL in use, as OpenSSL says it. */
+const char *seki_openssl_version(void);
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+typedef enum {
+    SEKI_KERNEL_NONE = 0,
+    SEKI_KERNEL_RSA_AVX512 = 1,
+    SEKI_KERNEL_RSA_IFMA = 2,
+    SEKI_KERNEL_RSA_CRYPTO_MB = 3,
+    SEKI_KERNEL_P256 = 4,
+    SEKI_KERNEL_P384 = 5,
+    SEKI_KERNEL_ED25519 = 6,
+    SEKI_KERNEL_SHA256 = 7,
+    SEKI_KERNELS = 8
+} seki_kernel_id;
+
+typedef enum {
+    SEKI_KERNEL_ABSENT = 0,          /* this CPU or build has it not */
+    SEKI_KERNEL_ON = 1,
+    SEKI_KERNEL_OFF_REQUESTED = 2,   /* seki_kernels_disable */
+    SEKI_KERNEL_OFF_SELF_TEST = 3,   /* failed its known-answer test */
+    SEKI_KERNEL_OFF_WRONG_ACCEPT = 4 /* accepted what OpenSSL refused: an alarm */
+} seki_kernel_state;
+
+typedef struct {
+    uint32_t state;          /* seki_kernel_state */
+    uint32_t chosen;         /* RSA: 1 if this kernel answers for 2048 bits */
+    uint64_t lanes;          /* rows answered */
+    uint64_t rejected;       /* rows it said no to */
+    uint64_t mended;         /* of those, how many OpenSSL accepted */
+    double ns_per_row;       /* RSA-2048 at start, 0 if not measured */
+} seki_kernel_report;
+
+/* What stands of kernel `id` now; runs the self-tests if nothing has yet. */
+SEKI_MUST_USE seki_status seki_kernels_report(seki_kernel_id id, seki_kernel_report *out);
+
+/* Switches one kernel off for the whole process (a wish, not an alarm). */
+SEKI_MUST_USE seki_status seki_kernels_disable(seki_kernel_id id);
+
+/* Faults that a test can plant, in builds made with SEKI_TEST_FAULTS; elsewhere SEKI_E_ARGUMENT. */
+typedef enum {
+    SEKI_FAULT_NONE = 0,
+    SEKI_FAULT_SELF_TEST = 1, /* the next self-test of the kernel fails */
+    SEKI_FAULT_ACCEPT = 2,    /* the kernel says yes to everything */
+    SEKI_FAULT_REJECT = 3     /* the kernel says no to everything */
+} seki_kernel_fault;
+/* Plants a fault, forgets why the kernel was off, and runs its self-test again. */
+SEKI_MUST_USE seki_status seki_kernels_plant(seki_kernel_id id, seki_kernel_fault fault);
+
+/* ---- engine ---------------------------------------------------------------------------------- */
+
+/* Threads, scratch and counters; one a process is enough.  After fork() the child's threads start anew. */
+typedef struct seki_engine seki_engine;
+
+typedef struct {
+    uint32_t threads;              /* the calling thread included; 1 to 256 */
+    uint32_t cross_check_one_in;   /* acceptances of a lane that OpenSSL checks too; 1: each, 0: none */
+    uint64_t cache_bytes;          /* bound of the parsing cache; 0: no cache */
+} seki_engine_options;
+
+SEKI_MUST_USE seki_status seki_engine_new(const seki_engine_options *options, seki_engine **out);
+void seki_engine_free(seki_engine *engine);
+
+/* ---- key sets -------------------------------------------------------------------------------- */
+
+/* Keys parsed once.  Immutable; freed only when no call uses it. */
+typedef struct seki_keyset seki_keyset;
+
+/* From SubjectPublicKeyInfo DER, one a row.  A key that cannot be used does not fail the call: reasons[i] is
+ * its SEKI_KEY_* reason (0 if usable), and every signature under it gets that reason. */
+SEKI_MUST_USE seki_status seki_keyset_new(const seki_column *spki, uint64_t rows, uint16_t *reasons, seki_keyset **out);
+void seki_keyset_free(seki_keyset *keyset);
+
+/* ---- batch signature verification ------------------------------------------------------------ */
+
+typedef struct {
+    uint64_t rows;
+    const seki_keyset *keys;
+    const uint32_t *key_index;   /* rows of them, or NULL: row i has key i */
+    uint64_t key_index_stride;   /* 1, or 0: all rows have key_index[0] */
+    const uint32_t *modes;       /* rows of them */
+    uint64_t modes_stride;       /* 1, or 0: all rows have modes[0] */
+    seki_column messages;        /* what was signed, or its hash where `prehashed` */
+    uint32_t prehashed;          /* 1: messages are hashes of the mode's hash (not for RAW and ED25519) */
+    uint32_t reserved;           /* 0 */
+    seki_column signatures;
+    uint64_t confirmations;      /* rejections by lanes that OpenSSL confirms, at most; the rest are SIGNATURE_UNCONFIRMED */
+} seki_signature_batch;
+
+typedef struct {
+    uint16_t reason;  /* SEKI_SIGNATURE_OK, or why not */
+    uint8_t backend;  /* SEKI_BACKEND_* */
+    uint8_t flags;    /* SEKI_FLAG_* */
+} seki_signature_verdict;
+
+/* Answers every row, in order.  out: rows of them. */
+SEKI_MUST_USE seki_status seki_verify_signatures(seki_engine *engine, const seki_signature_batch *batch,
+                                                 seki_signature_verdict *out);
 
 /* ---- challenges and claims -------------------------------------------------------------------
  *
@@ -342,6 +447,224 @@ SEKI_MUST_USE seki_status seki_challenge_redeem_many(const seki_challenge_keys *
                                                      const seki_column *tokens, const seki_column *bindings,
                                                      const seki_column *transactions, const uint64_t *requests,
                                                      const uint8_t *outcomes, int64_t at, uint16_t *reasons, uint8_t *repeated);
+
+/* ---- trust ----------------------------------------------------------------------------------- */
+
+/* Trust anchors and configured intermediates.  Immutable; freed only when no verifier uses it. */
+typedef struct seki_trust seki_trust;
+
+/* anchors, intermediates: certificates in DER, one a row; intermediates may have no rows.
+ * reasons: one for each anchor, then one for each intermediate: 0, or why it can issue nothing (it is kept out).
+ * An intermediate is linked to the anchor or intermediate whose key verifies its signature. */
+SEKI_MUST_USE seki_status seki_trust_new(const seki_column *anchors, uint64_t anchor_rows,
+                                         const seki_column *intermediates, uint64_t intermediate_rows,
+                                         uint16_t *reasons, seki_trust **out);
+void seki_trust_free(seki_trust *trust);
+
+/* What the store made of one of its certificates (anchors first, in the order given). */
+typedef struct {
+    uint16_t reason;        /* as in seki_trust_new */
+    uint8_t anchor;         /* 1: a trust anchor */
+    uint8_t slow;           /* 1: each of its leaves goes through OpenSSL whole */
+    int32_t parent;         /* index of its issuer, -1 for an anchor */
+    int64_t window_from;    /* the latest notBefore of its chain */
+    int64_t window_to;      /* the earliest notAfter of its chain */
+    uint8_t identity[32];   /* SHA-256 of subject Name and SubjectPublicKeyInfo: what certificates under it are known by */
+    uint8_t fingerprint[32];/* SHA-256 of the certificate */
+} seki_issuer_report;
+
+uint64_t seki_trust_count(const seki_trust *trust);
+SEKI_MUST_USE seki_status seki_trust_report(const seki_trust *trust, uint64_t index, seki_issuer_report *out);
+
+/* ---- profiles -------------------------------------------------------------------------------- */
+
+enum {
+    SEKI_OID_SIZE_MAX = 31,         /* content octets; the longest JPKI policy has 11 */
+    SEKI_PROFILE_POLICIES_MAX = 8
+};
+
+typedef struct {
+    uint8_t length;
+    uint8_t bytes[31]; /* content octets of the OBJECT IDENTIFIER */
+} seki_oid;
+
+/* How a profile looks at revocation. */
+enum { SEKI_REVOCATION_OFF = 0, SEKI_REVOCATION_REQUIRED = 1 };
+/* Whose challenges a profile takes. */
+enum { SEKI_CHALLENGE_OWN = 0, SEKI_CHALLENGE_FOREIGN = 1 };
+
+/* What a valid certificate is for a purpose. */
+typedef struct {
+    uint64_t id;                    /* differs for profiles that differ in anything; not 0 */
+    uint32_t rsa_mode;              /* the mode of a login by a key of that kind; 0: no such key is taken */
+    uint32_t p256_mode;
+    uint32_t p384_mode;
+    uint32_t ed25519_mode;
+    uint32_t rsa_bits_min;
+    uint32_t rsa_bits_max;
+    uint32_t signature_algorithms;  /* bit i: certificates signed with seki_signature_algorithm i are taken */
+    uint16_t key_usage_required;    /* all of these bits; the extension must then be there */
+    uint16_t key_usage_forbidden;   /* none of these bits */
+    uint32_t extended_key_usage;    /* one of these bits, where the extension is there; 0: anything */
+    uint8_t extended_key_usage_required; /* 1: the extension must be there */
+    uint8_t path_length_max;        /* CA certificates between anchor and leaf */
+    uint8_t revocation;             /* SEKI_REVOCATION_* */
+    uint8_t challenge;              /* SEKI_CHALLENGE_* */
+    uint32_t policy_count;          /* 0: any; else the leaf must be valid for one of them */
+    seki_oid policies[8];
+    int64_t clock_skew;             /* seconds added at both ends of a certificate's validity; 0 to 300 */
+} seki_profile;
+
+/* ---- verifier -------------------------------------------------------------------------------- */
+
+/* A profile over a trust store, with the challenges it takes.  Shared by threads.  Borrows all its parts. */
+typedef struct seki_verifier seki_verifier;
+
+/* issuers_allowed: one byte for each certificate of `trust`: 1 if leaves under it are for this profile. */
+SEKI_MUST_USE seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
+                                            const uint8_t *issuers_allowed, seki_verifier **out);
+void seki_verifier_free(seki_verifier *verifier);
+
+/* A batch of certificates: is each valid for the profile?  (Possession of its key is proven elsewhere.) */
+typedef struct {
+    uint64_t rows;
+    seki_column certificates;  /* DER */
+    seki_column intermediates; /* may be absent; a row holds up to SEKI_INTERMEDIATES_MAX certificates in DER, end to end */
+    const int64_t *at;         /* the time to judge at, seconds */
+    uint64_t at_stride;        /* 1: a time a row; 0: at[0] for all */
+    uint64_t confirmations;    /* as in seki_signature_batch */
+} seki_certificate_batch;
+
+/* A verdict on a login or a certificate. */
+typedef struct {
+    uint16_t reason;          /* SEKI_ACCEPTED or SEKI_CERTIFICATE_OK, or why not */
+    uint8_t backend;          /* SEKI_BACKEND_* that answered for the login's signature (certificates: the issuer's) */
+    uint8_t flags;            /* SEKI_FLAG_* */
+    int32_t revocation_age;   /* seconds since the snapshot's oldest thisUpdate that counted; -1: none was looked at */
+    uint64_t certificate;     /* handle in this process, for seki_certificate_of; 0: none */
+    uint64_t snapshot;        /* the revocation snapshot's id; 0: none */
+} seki_verdict;
+
+SEKI_MUST_USE seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certificate_batch *batch,
+                                                   seki_verdict *out);
+
+/* A batch of logins.  All columns have `rows` rows. */
+typedef struct {
+    uint64_t rows;
+    const seki_challenge_keys *keys;    /* NULL where the profile's challenges are foreign */
+    seki_claims *claims;                /* the same */
+    seki_challenge_expectation expect;  /* read where the challenges are our own */
+    seki_column certificates;   /* the holder's, DER */
+    seki_column intermediates;  /* may be absent; as in seki_certificate_batch */
+    seki_column challenges;     /* what was signed */
+    seki_column signatures;
+    seki_column bindings;       /* may be absent */
+    seki_column transactions;   /* may be absent; a row is empty or 32 bytes */
+    seki_column requests;       /* may be absent; a request id, so that a retry gets the first verdict again */
+    const int64_t *at;
+    uint64_t at_stride;
+    uint64_t confirmations;
+} seki_login_batch;
+
+/* Answers every row: all stages of DESIGN section 2.  Of rows with one challenge, the first good one in the batch is accepted. */
+SEKI_MUST_USE seki_status seki_verify_logins(seki_verifier *verifier, const seki_login_batch *batch, seki_verdict *out);
+
+/* What is kept of a certificate that a handle names. */
+typedef struct {
+    uint8_t fingerprint[32];  /* SHA-256 of its DER */
+    uint8_t issuer[32];       /* identity of the key that verified it: see seki_issuer_report */
+    uint8_t serial[20];       /* magnitude, big-endian */
+    uint8_t serial_length;
+    uint8_t key_kind;         /* 1 RSA, 2 P-256, 3 P-384, 4 Ed25519 */
+    uint16_t key_bits;
+    int64_t not_before;
+    int64_t not_after;
+} seki_certificate_facts;
+
+/* SEKI_E_ARGUMENT if the handle's entry has left the cache (or never was). */
+SEKI_MUST_USE seki_status seki_certificate_of(const seki_engine *engine, uint64_t handle, seki_certificate_facts *out);
+
+typedef struct {
+    uint64_t entries;
+    uint64_t bytes;           /* of the entries and their index */
+    uint64_t bytes_max;
+    uint64_t hits;
+    uint64_t misses;
+    uint64_t inserted;
+    uint64_t evicted;
+    uint64_t forged_hits;     /* certificates refused because they were refused before */
+} seki_cache_statistics;
+
+SEKI_MUST_USE seki_status seki_engine_cache_statistics(const seki_engine *engine, seki_cache_statistics *out);
+/* Forgets every certificate (the counters stay). */
+void seki_engine_cache_clear(seki_engine *engine);
+
+/* ---- certificate, field by field ------------------------------------------------------------- */
+
+/* Bytes of the DER that was given: offset from its start, length; both 0 if the field is absent. */
+typedef struct {
+    uint32_t offset;
+    uint32_t length;
+} seki_part;
+
+/* One extension as it stands. */
+typedef struct {
+    seki_part oid;     /* content octets of the OBJECT IDENTIFIER */
+    seki_part value;   /* content of the OCTET STRING */
+    uint32_t known;    /* its one bit of SEKI_EXT_* in native/src/cert.h; bit 30: not known */
+    uint32_t critical; /* 1 or 0 */
+} seki_extension_summary;
+
+enum { SEKI_EXTENSIONS_MAX = 64 }; /* extensions a certificate; 779 real roots have at most 10 */
+
+/* What the parser saw; the meaning of each field is in native/src/cert.h. */
+typedef struct {
+    int64_t not_before;
+    int64_t not_after;
+    uint64_t key_exponent;        /* RSA e, else 0 */
+    uint32_t version;             /* 1, 2, 3; 0: nothing was read */
+    uint32_t signature_algorithm; /* seki_signature_algorithm, 0 unknown */
+    uint32_t key_kind;            /* 1 RSA, 2 P-256, 3 P-384, 4 Ed25519; 0 if key_reason is not 0 */
+    uint32_t key_bits;
+    uint32_t key_reason;          /* 0, or the SEKI_KEY_* reason that speaks against the key */
+    uint32_t extensions;          /* SEKI_EXT_* present */
+    uint32_t critical;            /* SEKI_EXT_* present and critical */
+    uint32_t key_usage;           /* SEKI_KU_*, 0 if absent */
+    uint32_t extended_key_usage;  /* SEKI_EKU_*, 0 if absent */
+    uint32_t is_ca;               /* 1 or 0 */
+    int32_t path_length;          /* -1 if absent */
+    uint32_t departures;          /* SEKI_DEPARTURE_*: let pass in a configured anchor alone */
+    seki_part tbs, serial, issuer, subject, spki, modulus, point, signature;
+    seki_part subject_key_id, authority_key_id, authority_issuer, authority_serial;
+    seki_part key_usage_der, subject_alt_name, issuer_alt_name, name_constraints, crl_distribution, policies,
+        policy_mappings, policy_constraints, extended_key_usage_der, inhibit_any_policy, authority_info, freshest_crl;
+    uint32_t extension_count;
+    seki_extension_summary extension[64]; /* in the certificate's order; SEKI_EXTENSIONS_MAX of them */
+} seki_certificate_summary;
+
+/* Parses one certificate as a login's would be.
+ *   reason  0 if it is well formed, else why not (SEKI_CERTIFICATE_*, SEKI_INPUT_*)
+ *   fault   offset at which the fault was seen, 0 if there is none
+ *   out     zeroed if the certificate is refused; filled nevertheless where `departures` alone speak against it */
+SEKI_MUST_USE seki_status seki_certificate_summarize(const uint8_t *der, size_t length, seki_certificate_summary *out,
+                                                     uint32_t *reason, size_t *fault);
+
+/* One element of a DER structure. */
+typedef struct {
+    uint32_t offset;  /* of its tag */
+    uint32_t content; /* offset of its content */
+    uint32_t length;  /* of its content */
+    uint8_t tag;
+    uint8_t depth;    /* 0 outermost */
+} seki_element;
+
+/* Lists the elements of `der` in the order in which they stand, down into whatever is constructed; what lies inside
+ * of OCTET and BIT STRINGs is listed by calling this with their content.  For people to look at: judges nothing.
+ *   out       `capacity` elements; may be NULL if capacity is 0
+ *   count     elements found, which may be more than capacity
+ *   fault     offset of the first octet that is not DER, or is nested deeper than 32 levels; `length` if there is none */
+SEKI_MUST_USE seki_status seki_der_list(const uint8_t *der, size_t length, seki_element *out, uint64_t capacity,
+                                        uint64_t *count, size_t *fault);
 
 /* cdef: end */
 #endif

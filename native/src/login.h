@@ -1,0 +1,60 @@
+/* login.h: the way of a login (DESIGN section 2): one stage a file, each a loop over the rows still alive.
+ *
+ *     wire - challenge - certificate - issuer - signature - revocation - claim - verdict
+ *
+ * A row is alive while its reason is 0.  A stage gives a reason or leaves it; nothing revives a row. */
+#ifndef SEKI_LOGIN_H
+#define SEKI_LOGIN_H
+
+#include "cache.h"
+#include "cert.h"
+#include "challenge.h"
+#include "digest.h"
+#include "trust.h"
+
+enum { SEKI_LOGIN_ROWS = 256 }; /* rows a worker takes at once: 32 groups of lanes, within the L2 cache */
+
+typedef struct {
+    /* the request, borrowed from the batch */
+    uint64_t number;
+    int64_t at;
+    seki_span certificate, intermediates, challenge, signature, binding, transaction, request;
+    /* the verdict so far */
+    uint16_t reason;
+    uint8_t backend;
+    uint8_t flags;
+    /* the challenge */
+    seki_challenge_fields fields;
+    /* the certificate: copied from the cache, or made here and entered after its issuer's signature */
+    seki_cached cached;
+    seki_key key;            /* of the leaf; bytes in `cached` or in the request */
+    bool known;              /* its path was decided by the cache */
+    seki_certificate leaf;   /* parsed; only where not known */
+    /* the path, where not known */
+    int32_t candidates[SEKI_ISSUER_CANDIDATES_MAX];
+    size_t candidate_count, candidate;
+    int32_t issuer;          /* -1: not found */
+    seki_span sent[SEKI_INTERMEDIATES_MAX]; /* the leaf's issuer first, up to one below `issuer` */
+    size_t sent_count;
+    int64_t window_from, window_to; /* of the CA certificates */
+} seki_login_row;
+
+typedef struct {
+    seki_login_row rows[SEKI_LOGIN_ROWS];
+    seki_span hash_in[SEKI_LOGIN_ROWS];
+    uint16_t hash_row[SEKI_LOGIN_ROWS];
+    uint8_t hash_out[SEKI_LOGIN_ROWS][SEKI_SHA256_SIZE];
+    uint16_t job_row[SEKI_LOGIN_ROWS];
+} seki_login_scratch;
+
+static inline bool seki_alive(const seki_login_row *row)
+{
+    return row->reason == SEKI_NOT_DECIDED;
+}
+
+static inline void seki_refuse(seki_login_row *row, seki_reason reason)
+{
+    row->reason = (uint16_t)reason;
+}
+
+#endif

@@ -1,0 +1,127 @@
+#include "path.h"
+
+static bool meets_policies(const seki_certificate *leaf, const seki_profile *profile)
+{
+    if (profile->policy_count == 0)
+        return true;
+    for (uint32_t i = 0; i < profile->policy_count; i++)
+        if (seki_certificate_has_policy(leaf, (seki_span){profile->policies[i].bytes, profile->policies[i].length}))
+            return true;
+    return false;
+}
+
+/* anyPolicy, RFC 5280, 4.2.1.4: 2.5.29.32.0 */
+static bool has_any_policy(const seki_certificate *leaf)
+{
+    static const uint8_t any_policy[] = {0x55, 0x1d, 0x20, 0x00};
+    return seki_certificate_has_policy(leaf, (seki_span){any_policy, sizeof any_policy});
+}
+
+static seki_reason check_key_usages(const seki_certificate *leaf, const seki_profile *profile)
+{
+    bool has_usage = (leaf->extensions & SEKI_EXT_KEY_USAGE) != 0;
+    if (has_usage ? (leaf->key_usage & profile->key_usage_required) != profile->key_usage_required
+                        || (leaf->key_usage & profile->key_usage_forbidden) != 0
+                  : profile->key_usage_required != 0)
+        return SEKI_KEY_USAGE;
+    bool has_purposes = (leaf->extensions & SEKI_EXT_EXTENDED_KEY_USAGE) != 0;
+    if (has_purposes ? profile->extended_key_usage != 0 && (leaf->extended_key_usage & profile->extended_key_usage) == 0
+                     : profile->extended_key_usage_required != 0)
+        return SEKI_EXTENDED_KEY_USAGE;
+    return SEKI_NOT_DECIDED;
+}
+
+seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *profile, int64_t at)
+{
+    if ((leaf->critical & SEKI_EXT_UNKNOWN) != 0)
+        return SEKI_CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL;
+    if (leaf->is_ca)
+        return SEKI_LEAF_IS_CA;
+    if (at < leaf->not_before - profile->clock_skew)
+        return SEKI_NOT_YET_VALID;
+    if (at > leaf->not_after + profile->clock_skew)
+        return SEKI_EXPIRED;
+    if (leaf->signature_algorithm == SEKI_SIGALG_UNKNOWN
+        || (profile->signature_algorithms >> leaf->signature_algorithm & 1) == 0)
+        return SEKI_ALGORITHM_NOT_ALLOWED;
+    if (leaf->key_reason != 0)
+        return (seki_reason)leaf->key_reason;
+    if (seki_profile_mode(profile, leaf->key.kind) == 0)
+        return SEKI_KEY_MODE_MISMATCH;
+    if (leaf->key.kind == SEKI_KEY_RSA && leaf->key.bits < profile->rsa_bits_min)
+        return SEKI_KEY_TOO_SMALL;
+    if (leaf->key.kind == SEKI_KEY_RSA && leaf->key.bits > profile->rsa_bits_max)
+        return SEKI_KEY_TOO_LARGE;
+    if (leaf->key.kind == SEKI_KEY_RSA && leaf->key.exponent < 65537)
+        return SEKI_KEY_EXPONENT; /* DESIGN section 3: certificate profiles want e >= 65537 */
+    seki_reason reason = check_key_usages(leaf, profile);
+    if (reason != SEKI_NOT_DECIDED)
+        return reason;
+    return meets_policies(leaf, profile) || has_any_policy(leaf) ? SEKI_NOT_DECIDED : SEKI_POLICY;
+}
+
+/* Where the leaf's authorityKeyIdentifier speaks, it must speak of this issuer (OpenSSL, X509_check_akid). */
+static bool names_issuer(const seki_certificate *leaf, const seki_issuer *issuer)
+{
+    const seki_certificate *ca = &issuer->certificate;
+    if (leaf->authority_key_id.length == 0 || !seki_span_equal(leaf->authority_key_id, ca->subject_key_id))
+        return false;
+    if (leaf->authority_serial.length == 0 && leaf->authority_issuer.length == 0)
+        return true;
+    /* The [1] holds GeneralNames: exactly one directoryName [4] with the CA's issuer, else OpenSSL decides. */
+    seki_span names = leaf->authority_issuer;
+    return seki_span_equal(leaf->authority_serial, ca->serial) && names.length > ca->issuer.length
+           && seki_span_equal((seki_span){names.data + (names.length - ca->issuer.length), ca->issuer.length}, ca->issuer)
+           && names.data[0] == 0xa4 && names.length - ca->issuer.length <= 4;
+}
+
+bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer, const seki_profile *profile)
+{
+    uint32_t for_openssl = SEKI_EXT_NAME_CONSTRAINTS | SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS
+                           | SEKI_EXT_INHIBIT_ANY_POLICY;
+    uint32_t never_critical = SEKI_EXT_AUTHORITY_KEY_ID | SEKI_EXT_SUBJECT_KEY_ID;
+    bool subject_empty = leaf->subject.length <= 2;
+    return !issuer->slow && leaf->version == 3 && (leaf->extensions & for_openssl) == 0
+           && (leaf->critical & never_critical) == 0 && (leaf->key_usage & SEKI_KU_KEY_CERT_SIGN) == 0
+           && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile) && names_issuer(leaf, issuer);
+}
+
+seki_reason seki_issuer_check(const seki_trust *trust, const seki_issuer *issuer, const seki_profile *profile, bool allowed,
+                              int64_t at)
+{
+    if (issuer->reason != 0)
+        return (seki_reason)issuer->reason;
+    if (!allowed)
+        return SEKI_ISSUER_NOT_ALLOWED;
+    if (at < issuer->window_from - profile->clock_skew)
+        return SEKI_ISSUER_NOT_YET_VALID;
+    if (at > issuer->window_to + profile->clock_skew)
+        return SEKI_ISSUER_EXPIRED;
+    if (issuer->depth > profile->path_length_max)
+        return SEKI_PATH_TOO_LONG;
+    /* The signatures between the CAs below the anchor are of allowed algorithms too; their keys of allowed sizes. */
+    for (const seki_issuer *ca = issuer;; ca = &trust->issuers[ca->parent]) {
+        if (ca->key.kind == SEKI_KEY_RSA && ca->key.bits < profile->rsa_bits_min)
+            return SEKI_KEY_TOO_SMALL;
+        if (ca->parent < 0)
+            return SEKI_NOT_DECIDED;
+        if ((profile->signature_algorithms >> ca->certificate.signature_algorithm & 1) == 0)
+            return SEKI_ALGORITHM_NOT_ALLOWED;
+    }
+}
+
+uint32_t seki_profile_mode(const seki_profile *profile, seki_key_kind kind)
+{
+    switch (kind) {
+    case SEKI_KEY_RSA:
+        return profile->rsa_mode;
+    case SEKI_KEY_P256:
+        return profile->p256_mode;
+    case SEKI_KEY_P384:
+        return profile->p384_mode;
+    case SEKI_KEY_ED25519:
+        return profile->ed25519_mode;
+    default:
+        return 0;
+    }
+}

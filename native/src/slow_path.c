@@ -1,0 +1,172 @@
+#include "slow_path.h"
+
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+static seki_reason reason_of(int error, int depth)
+{
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return depth == 0 ? SEKI_EXPIRED : SEKI_ISSUER_EXPIRED;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return depth == 0 ? SEKI_NOT_YET_VALID : SEKI_ISSUER_NOT_YET_VALID;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return SEKI_ISSUER_UNKNOWN;
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+        return SEKI_ISSUER_SIGNATURE_WRONG;
+    case X509_V_ERR_INVALID_CA:
+        return SEKI_ISSUER_NOT_CA;
+    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+        return SEKI_PATH_TOO_LONG;
+    case X509_V_ERR_PERMITTED_VIOLATION:
+    case X509_V_ERR_EXCLUDED_VIOLATION:
+    case X509_V_ERR_SUBTREE_MINMAX:
+    case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
+    case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
+    case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
+        return SEKI_NAME_CONSTRAINTS;
+    case X509_V_ERR_NO_EXPLICIT_POLICY:
+    case X509_V_ERR_INVALID_POLICY_EXTENSION:
+        return SEKI_POLICY;
+    case X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION:
+        return SEKI_CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL;
+    case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
+        return SEKI_ISSUER_KEY_USAGE;
+    case X509_V_ERR_OUT_OF_MEM:
+    case X509_V_ERR_UNSPECIFIED:
+        return SEKI_ENGINE_FAULT;
+    default:
+        return SEKI_PATH_REFUSED;
+    }
+}
+
+static X509 *read_certificate(seki_span der)
+{
+    const uint8_t *at = der.data;
+    X509 *x509 = der.length <= SEKI_CERTIFICATE_SIZE_MAX ? d2i_X509(NULL, &at, (long)der.length) : NULL;
+    if (x509 != NULL && at == der.data + der.length)
+        return x509;
+    X509_free(x509);
+    return NULL;
+}
+
+static bool same_time(const ASN1_TIME *theirs, int64_t ours)
+{
+    ASN1_TIME *time = ASN1_TIME_set(NULL, (time_t)ours);
+    bool same = time != NULL && ASN1_TIME_compare(theirs, time) == 0;
+    ASN1_TIME_free(time);
+    return same;
+}
+
+/* Our reader and OpenSSL's on the same bytes (DESIGN section 4): serial, validity, key. */
+static bool readers_agree(X509 *theirs, const seki_certificate *ours)
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(theirs);
+    seki_span magnitude = ours->serial;
+    while (magnitude.length > 1 && magnitude.data[0] == 0) {
+        magnitude.data++;
+        magnitude.length--;
+    }
+    if (serial == NULL || ASN1_STRING_type(serial) != V_ASN1_INTEGER
+        || !seki_span_equal((seki_span){ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial)}, magnitude))
+        return false;
+    if (!same_time(X509_get0_notBefore(theirs), ours->not_before) || !same_time(X509_get0_notAfter(theirs), ours->not_after))
+        return false;
+    unsigned char *spki = NULL;
+    int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(theirs), &spki);
+    bool same = length > 0 && seki_span_equal((seki_span){spki, (size_t)length}, ours->spki);
+    OPENSSL_free(spki);
+    return same;
+}
+
+static bool add_policies(X509_VERIFY_PARAM *param, const seki_profile *profile)
+{
+    for (uint32_t i = 0; i < profile->policy_count; i++) {
+        uint8_t der[2 + SEKI_OID_SIZE_MAX];
+        der[0] = V_ASN1_OBJECT;
+        der[1] = profile->policies[i].length;
+        memcpy(der + 2, profile->policies[i].bytes, profile->policies[i].length);
+        const uint8_t *at = der;
+        ASN1_OBJECT *policy = d2i_ASN1_OBJECT(NULL, &at, 2 + (long)profile->policies[i].length);
+        if (policy == NULL || X509_VERIFY_PARAM_add0_policy(param, policy) != 1) {
+            ASN1_OBJECT_free(policy);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_up(X509_STORE_CTX *ctx, const seki_profile *profile, int64_t at)
+{
+    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+    unsigned long flags = X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_POLICY_CHECK;
+    if (profile->policy_count != 0)
+        flags |= X509_V_FLAG_EXPLICIT_POLICY;
+    if (param == NULL || X509_VERIFY_PARAM_set_flags(param, flags) != 1 || !add_policies(param, profile))
+        return false;
+    X509_VERIFY_PARAM_set_time(param, (time_t)at);
+    X509_VERIFY_PARAM_set_depth(param, profile->path_length_max);
+    return true;
+}
+
+/* The CA certificates above the leaf: those sent, then `issuer` and its parents below the anchor. */
+static bool collect(const seki_trust *trust, const seki_issuer *issuer, const seki_span *sent, size_t sent_count,
+                    STACK_OF(X509) *untrusted, X509 **anchor)
+{
+    for (size_t i = 0; i < sent_count; i++) {
+        X509 *x509 = read_certificate(sent[i]);
+        if (x509 == NULL || sk_X509_push(untrusted, x509) <= 0) {
+            X509_free(x509);
+            return false;
+        }
+    }
+    const seki_issuer *ca = issuer;
+    for (; ca->parent >= 0; ca = &trust->issuers[ca->parent]) {
+        if (X509_up_ref(ca->x509) != 1)
+            return false;
+        if (sk_X509_push(untrusted, ca->x509) <= 0) {
+            X509_free(ca->x509);
+            return false;
+        }
+    }
+    *anchor = ca->x509;
+    return true;
+}
+
+static int64_t within(int64_t at, int64_t from, int64_t to)
+{
+    return at < from ? from : at > to ? to : at;
+}
+
+seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, const seki_certificate *leaf,
+                           const seki_span *sent, size_t sent_count, const seki_profile *profile, int64_t at)
+{
+    seki_reason reason = SEKI_ENGINE_FAULT;
+    X509 *target = read_certificate(leaf->der), *anchor = NULL;
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *untrusted = sk_X509_new_null();
+    at = within(within(at, leaf->not_before, leaf->not_after), issuer->window_from, issuer->window_to);
+    if (target == NULL || !readers_agree(target, leaf)) {
+        reason = SEKI_PATH_REFUSED;
+    } else if (store != NULL && ctx != NULL && untrusted != NULL
+               && collect(trust, issuer, sent, sent_count, untrusted, &anchor) && X509_STORE_add_cert(store, anchor) == 1
+               && X509_STORE_CTX_init(ctx, store, target, untrusted) == 1 && set_up(ctx, profile, at)) {
+        if (X509_verify_cert(ctx) == 1)
+            reason = SEKI_NOT_DECIDED;
+        else
+            reason = reason_of(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx));
+    }
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    sk_X509_pop_free(untrusted, X509_free);
+    X509_free(target);
+    ERR_clear_error();
+    return reason;
+}

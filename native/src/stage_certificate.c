@@ -1,0 +1,65 @@
+#include "path.h"
+#include "stages.h"
+
+/* SHA-256 of each certificate still alive, in lanes. */
+static void fingerprint(seki_login_scratch *scratch, seki_login_row *rows, size_t count)
+{
+    size_t waiting = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!seki_alive(&rows[i]))
+            continue;
+        scratch->hash_in[waiting] = rows[i].certificate;
+        scratch->hash_row[waiting++] = (uint16_t)i;
+    }
+    seki_sha256_many(scratch->hash_in, scratch->hash_out, waiting);
+    for (size_t i = 0; i < waiting; i++)
+        memcpy(rows[scratch->hash_row[i]].cached.entry.fingerprint, scratch->hash_out[i], SEKI_SHA256_SIZE);
+}
+
+/* Whether the cache decides the row's path at its time. */
+static bool decide_from_cache(const seki_verifier *verifier, seki_login_row *row)
+{
+    for (size_t i = 0; i < SEKI_CACHE_PATHS; i++) {
+        const seki_finding *finding = &row->cached.entry.findings[i];
+        if (finding->trust != verifier->trust->number || finding->profile != verifier->profile.id)
+            continue;
+        if (row->at < finding->from || row->at > finding->to)
+            return false; /* outside its window it says nothing: look again */
+        row->flags |= SEKI_FLAG_CACHE_HIT | finding->flags;
+        if (finding->reason != SEKI_CERTIFICATE_OK)
+            seki_refuse(row, (seki_reason)finding->reason);
+        return true;
+    }
+    return false;
+}
+
+static seki_reason read_certificate(const seki_verifier *verifier, seki_workspace *space, seki_login_row *row)
+{
+    seki_reason reason = seki_certificate_parse(row->certificate, &row->leaf, NULL);
+    if (reason == SEKI_NOT_DECIDED)
+        reason = seki_leaf_check(&row->leaf, &verifier->profile, row->at);
+    if (reason == SEKI_NOT_DECIDED)
+        reason = seki_key_ready(space->signatures.checker, &row->leaf.key, &row->key);
+    return reason;
+}
+
+void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count)
+{
+    const seki_verifier *verifier = call->verifier;
+    seki_cache *cache = verifier->engine->cache;
+    fingerprint(&space->login, rows, count);
+    for (size_t i = 0; i < count; i++) {
+        seki_login_row *row = &rows[i];
+        if (!seki_alive(row))
+            continue;
+        const uint8_t *name = row->cached.entry.fingerprint;
+        if (cache != NULL && seki_cache_get(cache, name, &row->cached) && decide_from_cache(verifier, row)) {
+            row->known = true;
+            row->key = seki_cached_key(&row->cached);
+        } else if (cache != NULL && seki_cache_forged(cache, name, verifier->trust->number)) {
+            seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG);
+        } else {
+            seki_refuse(row, read_certificate(verifier, space, row));
+        }
+    }
+}

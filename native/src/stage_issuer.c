@@ -1,0 +1,179 @@
+#include "path.h"
+#include "sent_chain.h"
+#include "slow_path.h"
+#include "stages.h"
+
+static void find_candidates(const seki_trust *trust, seki_login_row *row);
+static bool verify_round(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
+static void try_sent(seki_login_call *call, seki_workspace *space, seki_login_row *row);
+static void judge(seki_login_call *call, seki_login_row *row);
+
+void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (seki_alive(&rows[i]) && !rows[i].known)
+            find_candidates(call->verifier->trust, &rows[i]);
+    while (verify_round(call, space, rows, count))
+        ; /* each round takes one candidate off every row that is left: at most SEKI_ISSUER_CANDIDATES_MAX */
+    for (size_t i = 0; i < count; i++) {
+        if (seki_alive(&rows[i]) && !rows[i].known && rows[i].issuer < 0)
+            try_sent(call, space, &rows[i]);
+        if (seki_alive(&rows[i]) && !rows[i].known)
+            judge(call, &rows[i]);
+    }
+}
+
+static void find_candidates(const seki_trust *trust, seki_login_row *row)
+{
+    row->issuer = -1;
+    row->sent_count = 0;
+    row->candidate = 0;
+    row->candidate_count = seki_trust_candidates(trust, &row->leaf, row->candidates);
+}
+
+/* Takes the answer of one candidate's key. */
+static void take_answer(seki_login_row *row, const seki_job *job, const seki_trust *trust)
+{
+    switch (job->reason) {
+    case SEKI_SIGNATURE_OK:
+        row->issuer = row->candidates[row->candidate];
+        row->backend = job->backend;
+        row->window_from = trust->issuers[row->issuer].window_from;
+        row->window_to = trust->issuers[row->issuer].window_to;
+        memcpy(row->cached.entry.issuer, trust->issuers[row->issuer].identity, sizeof row->cached.entry.issuer);
+        break;
+    case SEKI_SIGNATURE_UNCONFIRMED:
+    case SEKI_ENGINE_FAULT:
+        seki_refuse(row, (seki_reason)job->reason);
+        break;
+    default: /* wrong, or of another length or algorithm than this key's: the next candidate may fit */
+        row->candidate++;
+    }
+}
+
+/* One signature check for each row that has a candidate left; false when there is none. */
+static bool verify_round(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count)
+{
+    const seki_trust *trust = call->verifier->trust;
+    size_t waiting = 0;
+    for (size_t i = 0; i < count; i++) {
+        const seki_login_row *row = &rows[i];
+        if (!seki_alive(row) || row->known || row->issuer >= 0 || row->candidate == row->candidate_count)
+            continue;
+        space->login.job_row[waiting] = (uint16_t)i;
+        space->jobs[waiting++] = (seki_job){.key = trust->issuers[row->candidates[row->candidate]].key,
+                                            .mode = seki_signature_algorithm_mode(row->leaf.signature_algorithm),
+                                            .message = row->leaf.tbs,
+                                            .signature = row->leaf.signature};
+    }
+    seki_job_policy policy = {.confirmations = &call->confirmations,
+                              .cross_check_one_in = call->verifier->engine->options.cross_check_one_in};
+    seki_jobs_run(&space->signatures, &policy, space->jobs, waiting);
+    for (size_t i = 0; i < waiting; i++)
+        take_answer(&rows[space->login.job_row[i]], &space->jobs[i], trust);
+    return waiting != 0;
+}
+
+/* No configured issuer signed the leaf. */
+static void try_sent(seki_login_call *call, seki_workspace *space, seki_login_row *row)
+{
+    seki_verifier *verifier = call->verifier;
+    if (row->intermediates.length != 0) {
+        seki_refuse(row, seki_sent_chain(verifier->trust, &verifier->profile, space, row));
+        return;
+    }
+    if (row->candidate_count == 0) {
+        seki_refuse(row, SEKI_ISSUER_UNKNOWN);
+        return;
+    }
+    seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG);
+    /* Every key of that name was tried, and OpenSSL confirmed each refusal. */
+    if (verifier->engine->cache != NULL && row->candidate_count < SEKI_ISSUER_CANDIDATES_MAX)
+        seki_cache_put_forged(verifier->engine->cache, row->cached.entry.fingerprint, verifier->trust->number);
+}
+
+/* Fast where native checks suffice and a whole chain under this issuer has passed OpenSSL before; else slow. */
+static seki_reason decide_path(seki_verifier *verifier, seki_login_row *row)
+{
+    const seki_issuer *issuer = &verifier->trust->issuers[row->issuer];
+    bool plain = row->sent_count == 0 && seki_leaf_is_plain(&row->leaf, issuer, &verifier->profile);
+    if (plain && atomic_load_explicit(&verifier->admitted[row->issuer], memory_order_acquire) != 0)
+        return SEKI_NOT_DECIDED;
+    row->flags |= SEKI_FLAG_SLOW_PATH;
+    seki_reason reason = seki_slow_path(verifier->trust, issuer, &row->leaf, row->sent, row->sent_count,
+                                        &verifier->profile, row->at);
+    if (plain && reason == SEKI_NOT_DECIDED)
+        atomic_store_explicit(&verifier->admitted[row->issuer], 1, memory_order_release);
+    return reason;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Enters the certificate with what was found: its issuer's signature is right. */
+static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason reason)
+{
+    seki_entry *entry = &row->cached.entry;
+    const seki_certificate *leaf = &row->leaf;
+    seki_span serial = leaf->serial;
+    if (serial.length > 1 && serial.data[0] == 0) {
+        serial.data++;
+        serial.length--;
+    }
+    if (serial.length > sizeof entry->serial || row->key.length > sizeof row->cached.key)
+        return;
+    memset(entry->findings, 0, sizeof entry->findings);
+    memset(entry->serial, 0, sizeof entry->serial);
+    memcpy(entry->serial, serial.data, serial.length);
+    entry->serial_length = (uint8_t)serial.length;
+    entry->key_kind = (uint8_t)row->key.kind;
+    entry->key_bits = (uint16_t)row->key.bits;
+    entry->key_length = (uint32_t)row->key.length;
+    entry->key_exponent = row->key.exponent;
+    entry->not_before = leaf->not_before;
+    entry->not_after = leaf->not_after;
+    memcpy(row->cached.key, row->key.bytes, row->key.length);
+    int64_t skew = verifier->profile.clock_skew;
+    entry->findings[0] = (seki_finding){
+        .trust = verifier->trust->number,
+        .profile = verifier->profile.id,
+        .from = later(leaf->not_before, row->window_from) - skew,
+        .to = earlier(leaf->not_after, row->window_to) + skew,
+        .reason = (uint16_t)(reason == SEKI_NOT_DECIDED ? SEKI_CERTIFICATE_OK : reason),
+        .flags = row->flags & SEKI_FLAG_SLOW_PATH,
+    };
+    seki_cache_put(verifier->engine->cache, &row->cached);
+}
+
+/* Refusals that follow from the certificates alone, whatever the time, budget or memory. */
+static bool lasts(seki_reason reason)
+{
+    return reason == SEKI_NOT_DECIDED || reason == SEKI_ISSUER_NOT_ALLOWED || reason == SEKI_NAME_CONSTRAINTS
+           || reason == SEKI_POLICY || reason == SEKI_PATH_REFUSED;
+}
+
+static void judge(seki_login_call *call, seki_login_row *row)
+{
+    seki_verifier *verifier = call->verifier;
+    const seki_issuer *issuer = &verifier->trust->issuers[row->issuer];
+    seki_reason reason = seki_issuer_check(verifier->trust, issuer, &verifier->profile,
+                                           verifier->allowed[row->issuer] != 0, row->at);
+    if (reason == SEKI_NOT_DECIDED && issuer->depth + row->sent_count > verifier->profile.path_length_max)
+        reason = SEKI_PATH_TOO_LONG;
+    if (row->sent_count != 0) {
+        row->window_from = later(row->window_from, issuer->window_from);
+        row->window_to = earlier(row->window_to, issuer->window_to);
+    }
+    if (reason == SEKI_NOT_DECIDED)
+        reason = decide_path(verifier, row);
+    if (verifier->engine->cache != NULL && lasts(reason) && row->window_from <= row->window_to)
+        remember(verifier, row, reason);
+    seki_refuse(row, reason);
+}

@@ -1,0 +1,41 @@
+/* stages.h: the stages of a login, in their order (login.h). */
+#ifndef SEKI_STAGES_H
+#define SEKI_STAGES_H
+
+#include "engine.h"
+
+struct seki_verifier {
+    seki_engine *engine;
+    const seki_trust *trust;
+    seki_profile profile;
+    uint8_t *allowed;           /* an issuer each: 1 if its leaves are for this profile */
+    _Atomic uint8_t *admitted;  /* an issuer each: 1 once OpenSSL has accepted a whole chain under it for this profile */
+};
+
+/* One call, shared by its workers. */
+typedef struct {
+    seki_verifier *verifier;
+    const seki_login_batch *batch;
+    bool logins;                     /* false: certificates only, without challenge and signature */
+    seki_verdict *out;
+    uint16_t batch_reason;           /* a reason that holds for every row (CLOCK_WENT_BACK), or 0 */
+    _Atomic uint64_t confirmations;
+    _Atomic uint32_t status;
+} seki_login_call;
+
+/* The fields are there and within their limits. */
+void seki_stage_wire(seki_login_call *call, seki_login_row *rows, size_t count);
+/* The challenge is authentic, for us, in time and not locked (own), or of a form that can do no harm (foreign). */
+void seki_stage_challenge(seki_login_call *call, seki_login_row *rows, size_t count);
+/* The certificate is known, or well formed and of the profile's kind. */
+void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
+/* The certificate was issued under the trust store, by a CA that may. */
+void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
+/* The holder's key signed the challenge. */
+void seki_stage_signature(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
+/* Nothing on the path is revoked. */
+void seki_stage_revocation(seki_login_call *call, seki_login_row *rows, size_t count);
+/* The challenge is claimed: only this makes a login accepted. */
+void seki_stage_claim(seki_login_call *call, seki_login_row *rows, size_t count);
+
+#endif

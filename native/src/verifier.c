@@ -1,0 +1,214 @@
+/* verifier.c: the batch calls of sekisho.h, "verifier": checks the arguments, then runs the stages. */
+#include <stdlib.h>
+
+#include "claims.h"
+#include "column.h"
+#include "mode.h"
+#include "stages.h"
+
+static bool profile_valid(const seki_profile *profile);
+static seki_status run(seki_login_call *call);
+
+seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
+                              const uint8_t *issuers_allowed, seki_verifier **out)
+{
+    if (engine == NULL || trust == NULL || profile == NULL || out == NULL || (issuers_allowed == NULL && trust->count != 0)
+        || !profile_valid(profile))
+        return SEKI_E_ARGUMENT;
+    seki_verifier *verifier = calloc(1, sizeof *verifier);
+    size_t count = trust->count != 0 ? trust->count : 1;
+    if (verifier != NULL) {
+        verifier->engine = engine;
+        verifier->trust = trust;
+        verifier->profile = *profile;
+        verifier->allowed = calloc(count, 1);
+        verifier->admitted = calloc(count, sizeof *verifier->admitted);
+    }
+    if (verifier == NULL || verifier->allowed == NULL || verifier->admitted == NULL) {
+        seki_verifier_free(verifier);
+        return SEKI_E_MEMORY;
+    }
+    for (size_t i = 0; i < trust->count; i++)
+        verifier->allowed[i] = issuers_allowed[i] == 1;
+    *out = verifier;
+    return SEKI_OK;
+}
+
+void seki_verifier_free(seki_verifier *verifier)
+{
+    if (verifier == NULL)
+        return;
+    free(verifier->allowed);
+    free((void *)verifier->admitted);
+    free(verifier);
+}
+
+seki_status seki_verify_logins(seki_verifier *verifier, const seki_login_batch *batch, seki_verdict *out)
+{
+    if (verifier == NULL || batch == NULL || (out == NULL && batch->rows != 0))
+        return SEKI_E_ARGUMENT;
+    bool own = verifier->profile.challenge == SEKI_CHALLENGE_OWN;
+    /* A set of claims that is not there refuses (CLAIMS_LOST), keys that are not there are the caller's mistake. */
+    if ((own && (batch->keys == NULL || batch->expect.skew < 0 || batch->expect.skew > SEKI_CHALLENGE_SKEW_MAX))
+        || !seki_column_valid(&batch->challenges, batch->rows, false)
+        || !seki_column_valid(&batch->signatures, batch->rows, false)
+        || !seki_column_valid(&batch->bindings, batch->rows, true)
+        || !seki_column_valid(&batch->transactions, batch->rows, true)
+        || !seki_column_valid(&batch->requests, batch->rows, true))
+        return SEKI_E_ARGUMENT;
+    seki_login_call call = {.verifier = verifier, .batch = batch, .logins = true, .out = out};
+    return run(&call);
+}
+
+seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certificate_batch *batch, seki_verdict *out)
+{
+    if (verifier == NULL || batch == NULL || (out == NULL && batch->rows != 0))
+        return SEKI_E_ARGUMENT;
+    seki_login_batch all = {.rows = batch->rows,
+                            .certificates = batch->certificates,
+                            .intermediates = batch->intermediates,
+                            .at = batch->at,
+                            .at_stride = batch->at_stride,
+                            .confirmations = batch->confirmations};
+    seki_login_call call = {.verifier = verifier, .batch = &all, .logins = false, .out = out};
+    return run(&call);
+}
+
+seki_status seki_certificate_of(const seki_engine *engine, uint64_t handle, seki_certificate_facts *out)
+{
+    seki_entry entry;
+    if (engine == NULL || out == NULL || engine->cache == NULL || !seki_cache_by_handle(engine->cache, handle, &entry))
+        return SEKI_E_ARGUMENT;
+    *out = (seki_certificate_facts){.serial_length = entry.serial_length,
+                                    .key_kind = entry.key_kind,
+                                    .key_bits = entry.key_bits,
+                                    .not_before = entry.not_before,
+                                    .not_after = entry.not_after};
+    memcpy(out->fingerprint, entry.fingerprint, sizeof out->fingerprint);
+    memcpy(out->issuer, entry.issuer, sizeof out->issuer);
+    memcpy(out->serial, entry.serial, sizeof out->serial);
+    return SEKI_OK;
+}
+
+seki_status seki_engine_cache_statistics(const seki_engine *engine, seki_cache_statistics *out)
+{
+    if (engine == NULL || out == NULL)
+        return SEKI_E_ARGUMENT;
+    *out = (seki_cache_statistics){0};
+    if (engine->cache != NULL)
+        seki_cache_read_statistics(engine->cache, out);
+    return SEKI_OK;
+}
+
+void seki_engine_cache_clear(seki_engine *engine)
+{
+    if (engine->cache != NULL)
+        seki_cache_clear(engine->cache);
+}
+
+/* ---- running ----------------------------------------------------------------------------------- */
+
+enum { CLOCK_SKEW_MAX = 300 }; /* seconds; more would be a different date, not a different clock */
+
+static bool mode_valid(uint32_t mode, seki_key_kind kind)
+{
+    return mode == 0 || (seki_mode_known(mode) && seki_mode_fits(mode, kind));
+}
+
+static bool profile_valid(const seki_profile *profile)
+{
+    if (profile->id == 0 || profile->policy_count > SEKI_PROFILE_POLICIES_MAX || profile->clock_skew < 0
+        || profile->clock_skew > CLOCK_SKEW_MAX || profile->revocation > SEKI_REVOCATION_REQUIRED
+        || profile->challenge > SEKI_CHALLENGE_FOREIGN || profile->rsa_bits_min < SEKI_RSA_BITS_MIN)
+        return false;
+    for (uint32_t i = 0; i < profile->policy_count; i++)
+        if (profile->policies[i].length == 0 || profile->policies[i].length > SEKI_OID_SIZE_MAX)
+            return false;
+    return mode_valid(profile->rsa_mode, SEKI_KEY_RSA) && mode_valid(profile->p256_mode, SEKI_KEY_P256)
+           && mode_valid(profile->p384_mode, SEKI_KEY_P384) && mode_valid(profile->ed25519_mode, SEKI_KEY_ED25519);
+}
+
+static void fill(const seki_login_batch *batch, seki_login_row *row, uint64_t number)
+{
+    row->number = number;
+    row->at = batch->at[number * batch->at_stride];
+    row->certificate = seki_column_row(&batch->certificates, number);
+    row->intermediates = seki_column_row(&batch->intermediates, number);
+    row->challenge = seki_column_row(&batch->challenges, number);
+    row->signature = seki_column_row(&batch->signatures, number);
+    row->binding = seki_column_row(&batch->bindings, number);
+    row->transaction = seki_column_row(&batch->transactions, number);
+    row->request = seki_column_row(&batch->requests, number);
+    row->reason = SEKI_NOT_DECIDED;
+    row->backend = SEKI_BACKEND_NONE;
+    row->flags = 0;
+    row->known = false;
+    row->cached.handle = 0;
+    row->issuer = -1;
+}
+
+/* The handle is given only for certificates whose issuer's signature was verified. */
+static seki_verdict verdict_of(const seki_login_row *row)
+{
+    return (seki_verdict){.reason = row->reason,
+                          .backend = row->backend,
+                          .flags = row->flags,
+                          .revocation_age = -1,
+                          .certificate = row->known || row->issuer >= 0 ? row->cached.handle : 0,
+                          .snapshot = 0};
+}
+
+static void verify_range(void *context, size_t from, size_t to, unsigned worker)
+{
+    (void)worker;
+    seki_login_call *call = context;
+    size_t slot, count = to - from;
+    seki_workspace *space = seki_workspace_take(call->verifier->engine, &slot);
+    if (space == NULL) {
+        atomic_store(&call->status, SEKI_E_MEMORY);
+        return;
+    }
+    seki_login_row *rows = space->login.rows;
+    for (size_t i = 0; i < count; i++)
+        fill(call->batch, &rows[i], from + i);
+    seki_stage_wire(call, rows, count);
+    if (call->logins)
+        seki_stage_challenge(call, rows, count);
+    seki_stage_certificate(call, space, rows, count);
+    seki_stage_issuer(call, space, rows, count);
+    if (call->logins)
+        seki_stage_signature(call, space, rows, count);
+    seki_stage_revocation(call, rows, count);
+    seki_stage_claim(call, rows, count);
+    for (size_t i = 0; i < count; i++)
+        call->out[from + i] = verdict_of(&rows[i]);
+    seki_workspace_return(call->verifier->engine, slot);
+}
+
+static int64_t newest(const seki_login_batch *batch)
+{
+    int64_t at = batch->at[0];
+    for (uint64_t i = 1; i < batch->rows && batch->at_stride != 0; i++)
+        at = batch->at[i] > at ? batch->at[i] : at;
+    return at;
+}
+
+static seki_status run(seki_login_call *call)
+{
+    const seki_login_batch *batch = call->batch;
+    if (batch->rows > SEKI_ROWS_MAX || batch->at == NULL || batch->at_stride > 1
+        || !seki_column_valid(&batch->certificates, batch->rows, false)
+        || !seki_column_valid(&batch->intermediates, batch->rows, true))
+        return SEKI_E_ARGUMENT;
+    if (batch->rows == 0)
+        return SEKI_OK;
+    memset(call->out, 0, (size_t)batch->rows * sizeof *call->out);
+    atomic_init(&call->confirmations, batch->confirmations);
+    atomic_init(&call->status, SEKI_OK);
+    if (call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN)
+        call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
+    seki_status status = seki_pool_run(call->verifier->engine->pool, (size_t)batch->rows,
+                                       seki_grain(call->verifier->engine, (size_t)batch->rows, SEKI_LOGIN_ROWS),
+                                       verify_range, call);
+    return status != SEKI_OK ? status : (seki_status)atomic_load(&call->status);
+}
