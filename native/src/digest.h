@@ -18,7 +18,8 @@ void seki_sha256_parts(const seki_span *parts, size_t count, uint8_t out[SEKI_SH
 /* SHA-256, SHA-384 or SHA-512; false for any other hash. */
 bool seki_digest(unsigned hash, seki_span message, uint8_t *out);
 
-/* SHA-256 of `count` messages of any lengths, in lanes where the CPU has them and it wins; out[i] has 32 bytes. */
+/* SHA-256 of `count` messages of any lengths, in lanes where the CPU has them and it wins; out[i] has 32 bytes
+ * and overlaps no message. */
 void seki_sha256_many(const seki_span *messages, uint8_t (*out)[SEKI_SHA256_SIZE], size_t count);
 
 #endif
