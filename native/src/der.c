@@ -5,7 +5,7 @@ enum { LENGTH_OCTETS_MAX = 4 }; /* a length below 4 GiB; CRLs of a million entri
 
 static bool take_primitive(seki_span *in, uint8_t tag, bool (*valid)(seki_span), seki_span *content);
 static bool uint_value(seki_span content, uint64_t max, uint64_t *value);
-static bool two_digits(const uint8_t *at, unsigned *value);
+static bool eight_hold_80(const uint8_t *at);
 static int64_t days_from_epoch(unsigned year, unsigned month, unsigned day);
 
 bool seki_der_long_length(seki_span in, size_t *header, size_t *length)
@@ -103,11 +103,6 @@ bool seki_der_take_named_bits(seki_span *in, uint8_t tag, unsigned count, uint32
     return true;
 }
 
-bool seki_der_take_oid(seki_span *in, seki_span *oid)
-{
-    return take_primitive(in, SEKI_DER_OID, seki_der_oid_is_valid, oid);
-}
-
 bool seki_der_take_time(seki_span *in, int64_t *seconds)
 {
     seki_span rest = *in, content;
@@ -131,14 +126,16 @@ bool seki_der_integer_is_valid(seki_span content)
 
 bool seki_der_oid_is_valid(seki_span content)
 {
-    if (content.length == 0 || (content.data[content.length - 1] & 0x80) != 0)
+    const uint8_t *at = content.data;
+    size_t length = content.length;
+    if (length == 0 || (at[length - 1] & 0x80) != 0)
         return false;
-    bool starts = true;
-    for (size_t i = 0; i < content.length; i++) {
-        if (starts && content.data[i] == 0x80)
+    /* Where no octet is 80, no arc starts with it: told at once for the lengths that algorithms and policies have. */
+    if (length >= 8 && length <= 16 && !eight_hold_80(at) && !eight_hold_80(at + length - 8))
+        return true;
+    for (size_t i = 0; i < length; i++)
+        if (at[i] == 0x80 && (i == 0 || (at[i - 1] & 0x80) == 0))
             return false;
-        starts = (content.data[i] & 0x80) == 0;
-    }
     return true;
 }
 
@@ -154,23 +151,26 @@ bool seki_der_bits_are_valid(seki_span content)
 
 bool seki_der_time_is_valid(uint8_t tag, seki_span content, int64_t *seconds)
 {
-    unsigned century, year, month, day, hour, minute, second;
-    const uint8_t *at = content.data;
-    if (tag == SEKI_DER_UTC_TIME && content.length == 13) {
-        if (!two_digits(at, &year))
-            return false;
-        century = year >= 50 ? 19 : 20;
-    } else if (tag == SEKI_DER_GENERALIZED_TIME && content.length == 15) {
-        if (!two_digits(at, &century) || !two_digits(at + 2, &year))
-            return false;
-        at += 2;
-    } else {
-        return false;
-    }
-    if (!two_digits(at + 2, &month) || !two_digits(at + 4, &day) || !two_digits(at + 6, &hour) ||
-        !two_digits(at + 8, &minute) || !two_digits(at + 10, &second) || at[12] != 'Z')
-        return false;
     static const uint8_t days_of_month[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    uint8_t digits[14] = {0}; /* YYYYMMDDHHMMSS; a UTCTime's are the last twelve */
+    if (!(tag == SEKI_DER_UTC_TIME && content.length == 13) &&
+        !(tag == SEKI_DER_GENERALIZED_TIME && content.length == 15))
+        return false;
+    size_t count = content.length - 1;
+    uint8_t *first = digits + sizeof digits - count;
+    unsigned fault = content.data[count] != 'Z';
+    for (size_t i = 0; i < count; i++) {
+        first[i] = (uint8_t)(content.data[i] - '0');
+        fault |= first[i] > 9;
+    }
+    if (fault != 0)
+        return false;
+    unsigned century = digits[0] * 10u + digits[1], year = digits[2] * 10u + digits[3];
+    unsigned month = digits[4] * 10u + digits[5], day = digits[6] * 10u + digits[7];
+    unsigned hour = digits[8] * 10u + digits[9], minute = digits[10] * 10u + digits[11];
+    unsigned second = digits[12] * 10u + digits[13];
+    if (tag == SEKI_DER_UTC_TIME)
+        century = year >= 50 ? 19 : 20;
     year += century * 100;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59)
@@ -206,13 +206,15 @@ static bool uint_value(seki_span content, uint64_t max, uint64_t *value)
     return true;
 }
 
-static bool two_digits(const uint8_t *at, unsigned *value)
+/* Whether one of eight octets is 80: subtracting 1 from each borrows into a clear top bit only where there is a zero,
+ * so the answer as a whole is exact. */
+static bool eight_hold_80(const uint8_t *at)
 {
-    unsigned tens = (unsigned)at[0] - '0', ones = (unsigned)at[1] - '0';
-    if (tens > 9 || ones > 9)
-        return false;
-    *value = tens * 10 + ones;
-    return true;
+    const uint64_t tops = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    word ^= tops;
+    return ((word - ones) & ~word & tops) != 0;
 }
 
 /* Days from 1970-01-01 in the proleptic Gregorian calendar; years 0 to 9999. */

@@ -76,7 +76,7 @@ bool seki_der_take_octet_bits(seki_span *in, seki_span *octets);
 bool seki_der_take_named_bits(seki_span *in, uint8_t tag, unsigned count, uint32_t *bits, bool *trimmed);
 
 /* OBJECT IDENTIFIER of valid form (X.690, 8.19: no arc starts with 80, the last octet ends an arc). */
-bool seki_der_take_oid(seki_span *in, seki_span *oid);
+static inline bool seki_der_take_oid(seki_span *in, seki_span *oid);
 
 /* UTCTime YYMMDDHHMMSSZ, years 1950 to 2049, or GeneralizedTime YYYYMMDDHHMMSSZ (RFC 5280, 4.1.2.5): Z and
  * seconds always there, no fraction, a real date, seconds 0 to 59.  A GeneralizedTime before 2050 is what a CA
@@ -90,7 +90,7 @@ bool seki_der_oid_is_valid(seki_span content);
 bool seki_der_bits_are_valid(seki_span content); /* count of unused bits 0 to 7, those bits 0 (X.690, 11.2.1) */
 bool seki_der_time_is_valid(uint8_t tag, seki_span content, int64_t *seconds);
 
-/* Length octets of the long form; for seki_der_take_any only. */
+/* Length octets of the long form, however many; for seki_der_take_any only. */
 bool seki_der_long_length(seki_span in, size_t *header, size_t *length);
 
 static inline bool seki_der_take_any(seki_span *in, uint8_t *tag, seki_span *content, seki_span *whole)
@@ -102,8 +102,18 @@ static inline bool seki_der_take_any(seki_span *in, uint8_t *tag, seki_span *con
         return false;
     size_t header = 2;
     size_t length = at[1];
-    if (length >= 0x80 && !seki_der_long_length(*in, &header, &length))
-        return false;
+    if (length >= 0x80) {
+        /* Two octets of length or one are what certificates have; the shortest form is from 100 or 80 on. */
+        if (length == 0x82 && in->length >= 4 && at[2] != 0) {
+            header = 4;
+            length = (size_t)at[2] << 8 | at[3];
+        } else if (length == 0x81 && in->length >= 3 && at[2] >= 0x80) {
+            header = 3;
+            length = at[2];
+        } else if (!seki_der_long_length(*in, &header, &length)) {
+            return false;
+        }
+    }
     if (length > in->length - header)
         return false;
     *tag = at[0];
@@ -118,6 +128,23 @@ static inline bool seki_der_take(seki_span *in, uint8_t tag, seki_span *content,
 {
     uint8_t found;
     return seki_der_next_is(*in, tag) && seki_der_take_any(in, &found, content, whole);
+}
+
+static inline bool seki_der_take_oid(seki_span *in, seki_span *oid)
+{
+    const uint8_t *at = in->data;
+    /* Attribute types and extensions have three arcs of an octet each. */
+    if (in->length >= 5 && at[0] == SEKI_DER_OID && at[1] == 3 && ((at[2] | at[3] | at[4]) & 0x80) == 0) {
+        *oid = (seki_span){at + 2, 3};
+        *in = (seki_span){at + 5, in->length - 5};
+        return true;
+    }
+    seki_span rest = *in, found;
+    if (!seki_der_take(&rest, SEKI_DER_OID, &found, NULL) || !seki_der_oid_is_valid(found))
+        return false;
+    *oid = found;
+    *in = rest;
+    return true;
 }
 
 #endif

@@ -86,18 +86,10 @@ static bool attribute_is_valid(seki_span content, const uint8_t **fault)
     at = content.data;
     if (!seki_der_take_any(&content, &tag, &value, NULL) || content.length != 0)
         return refuse(fault, at);
-    switch (tag) {
-    case SEKI_DER_UTF8_STRING:
-    case SEKI_DER_PRINTABLE_STRING:
-    case SEKI_DER_TELETEX_STRING:
-    case SEKI_DER_BMP_STRING:
-    case SEKI_DER_UNIVERSAL_STRING:
-        return seki_directory_string_is_valid(tag, value) || refuse(fault, at);
-    case SEKI_DER_IA5_STRING:
-        return seki_ia5_is_valid(value) || refuse(fault, at);
-    default:
-        return seki_value_is_valid(tag, value) || refuse(fault, at);
-    }
+    bool is_string = tag == SEKI_DER_UTF8_STRING || tag == SEKI_DER_PRINTABLE_STRING || tag == SEKI_DER_IA5_STRING ||
+                     tag == SEKI_DER_TELETEX_STRING || tag == SEKI_DER_BMP_STRING || tag == SEKI_DER_UNIVERSAL_STRING;
+    bool valid = is_string ? value.length != 0 && seki_string_is_valid(tag, value) : seki_value_is_valid(tag, value);
+    return valid || refuse(fault, at);
 }
 
 /* X.690, 11.6: ascending as octet strings.  One encoding is never the beginning of another. */

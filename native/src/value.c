@@ -12,9 +12,9 @@ static bool primitive_is_valid(uint8_t tag, seki_span content);
 
 bool seki_string_is_valid(uint8_t tag, seki_span content)
 {
-    switch (tag) {
-    case SEKI_DER_UTF8_STRING:
+    if (tag == SEKI_DER_UTF8_STRING) /* nearly all of them, and a branch is cheaper than a table */
         return utf8_is_valid(content);
+    switch (tag) {
     case SEKI_DER_PRINTABLE_STRING:
         return printable_is_valid(content);
     case SEKI_DER_NUMERIC_STRING:
@@ -36,16 +36,9 @@ bool seki_string_is_valid(uint8_t tag, seki_span content)
 
 bool seki_directory_string_is_valid(uint8_t tag, seki_span content)
 {
-    switch (tag) {
-    case SEKI_DER_UTF8_STRING:
-    case SEKI_DER_PRINTABLE_STRING:
-    case SEKI_DER_TELETEX_STRING:
-    case SEKI_DER_BMP_STRING:
-    case SEKI_DER_UNIVERSAL_STRING:
-        return content.length != 0 && seki_string_is_valid(tag, content);
-    default:
-        return false;
-    }
+    bool alternative = tag == SEKI_DER_UTF8_STRING || tag == SEKI_DER_PRINTABLE_STRING ||
+                       tag == SEKI_DER_TELETEX_STRING || tag == SEKI_DER_BMP_STRING || tag == SEKI_DER_UNIVERSAL_STRING;
+    return alternative && content.length != 0 && seki_string_is_valid(tag, content);
 }
 
 bool seki_ia5_is_valid(seki_span octets)
@@ -117,50 +110,82 @@ static bool primitive_is_valid(uint8_t tag, seki_span content)
     }
 }
 
-/* Eight octets of ASCII without NUL at a time, which is what most names are; else one character. */
+/* Whether all octets are ASCII but NUL: with no top bit set, adding 7f sets one in every octet but NUL. */
+static inline bool eight_are_ascii(const uint8_t *at)
+{
+    const uint64_t tops = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return (word & tops) == 0 && ((word + (tops - ones)) & tops) == tops;
+}
+
+static inline bool four_are_ascii(const uint8_t *at)
+{
+    const uint32_t tops = UINT32_C(0x80808080), ones = UINT32_C(0x01010101);
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return (word & tops) == 0 && ((word + (tops - ones)) & tops) == tops;
+}
+
+/* Whether six octets are two characters of three octets each, U+1000 to U+CFFF or U+E000 on: all kana and kanji. */
+static inline bool six_are_two_characters(const uint8_t *at)
+{
+    return at[0] > 0xe0 && at[0] < 0xf0 && at[0] != 0xed && at[3] > 0xe0 && at[3] < 0xf0 && at[3] != 0xed &&
+           ((at[1] & 0xc0) ^ 0x80) + ((at[2] & 0xc0) ^ 0x80) + ((at[4] & 0xc0) ^ 0x80) + ((at[5] & 0xc0) ^ 0x80) == 0;
+}
+
+static inline bool is_continuation(uint8_t octet)
+{
+    return (octet & 0xc0) == 0x80;
+}
+
+/* Names are ASCII, eight octets at a time, or Japanese, three octets a character. */
 static bool utf8_is_valid(seki_span s)
 {
-    const uint8_t *at = s.data;
-    size_t left = s.length;
-    while (left != 0) {
+    const uint8_t *at = s.data, *end = s.data + s.length;
+    while (at != end) {
+        size_t left = (size_t)(end - at);
         if (left >= 8) {
-            uint64_t word;
-            memcpy(&word, at, 8);
-            /* With no top bit set, adding 7f sets one in every octet but NUL. */
-            if ((word & UINT64_C(0x8080808080808080)) == 0 &&
-                ((word + UINT64_C(0x7f7f7f7f7f7f7f7f)) & UINT64_C(0x8080808080808080)) ==
-                    UINT64_C(0x8080808080808080)) {
+            if (eight_are_ascii(at)) {
                 at += 8;
-                left -= 8;
                 continue;
             }
+            if (six_are_two_characters(at)) {
+                at += 6;
+                continue;
+            }
+        } else if (left >= 4) {
+            /* The last four octets may be half seen already. */
+            if (four_are_ascii(at) && four_are_ascii(end - 4))
+                return true;
         }
-        size_t length;
         uint8_t first = at[0];
         if (first < 0x80) {
             if (first == 0)
                 return false;
-            length = 1;
+            at++;
+            continue;
+        }
+        /* RFC 3629, section 4: the second octet rules out overlong forms, surrogates and more than U+10FFFF. */
+        if ((first & 0xf0) == 0xe0) {
+            if (left < 3 || !is_continuation(at[1]) || !is_continuation(at[2]))
+                return false;
+            if ((first == 0xe0 && at[1] < 0xa0) || (first == 0xed && at[1] > 0x9f))
+                return false;
+            at += 3;
         } else if (first >= 0xc2 && first <= 0xdf) {
-            length = 2;
-        } else if (first >= 0xe0 && first <= 0xef) {
-            length = 3;
+            if (left < 2 || !is_continuation(at[1]))
+                return false;
+            at += 2;
         } else if (first >= 0xf0 && first <= 0xf4) {
-            length = 4;
+            if (left < 4 || !is_continuation(at[1]) || !is_continuation(at[2]) || !is_continuation(at[3]))
+                return false;
+            if ((first == 0xf0 && at[1] < 0x90) || (first == 0xf4 && at[1] > 0x8f))
+                return false;
+            at += 4;
         } else {
             return false;
         }
-        if (left < length)
-            return false;
-        for (size_t i = 1; i < length; i++)
-            if ((at[i] & 0xc0) != 0x80)
-                return false;
-        /* RFC 3629, section 4: the second octet rules out overlong forms, surrogates and more than U+10FFFF. */
-        if ((first == 0xe0 && at[1] < 0xa0) || (first == 0xed && at[1] > 0x9f) || (first == 0xf0 && at[1] < 0x90) ||
-            (first == 0xf4 && at[1] > 0x8f))
-            return false;
-        at += length;
-        left -= length;
     }
     return true;
 }
