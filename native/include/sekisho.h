@@ -178,7 +178,7 @@ enum {
     SEKI_BACKEND_OPENSSL = 1,
     SEKI_BACKEND_CRYPTO_MB = 2,
     SEKI_BACKEND_IFMA = 3,    /* sekisho's own RSA kernel, AVX-512 IFMA, 52-bit digits */
-    SEKI_BACKEND_AVX512 = 4   /* sekisho's own RSA kernel, AVX-512F, 28-bit digits */
+    SEKI_BACKEND_AVX512 = 4   /* sekisho's own RSA kernel, AVX-512F, 24-bit digits in doubles */
 };
 
 /* Bits of a verdict's flags. */
