@@ -1,1 +1,87 @@
-"""Synthetic certificates, people and logins for tests."""
+"""Synthetic certificates, people and logins, for your own tests as for sekisho's.
+
+    from sekisho.testing import a_bad_login, a_login
+
+    login = a_login(b"the challenge")       # .certificate .challenge .signature .mode .at .trust
+    bad = a_bad_login("expired")            # the same, and .reason, .why
+
+Nothing here needs the C core, and nothing here is secret: **the private keys are public knowledge.**  pytest finds the
+fixtures of `sekisho.testing.fixtures` by itself.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from sekisho.testing.citizen import MUNICIPALITIES, Resident
+    from sekisho.testing.city import AT, City, Plan, build_city
+    from sekisho.testing.columns import Column
+    from sekisho.testing.faults import BadLogin, a_bad_login, bad_kinds, make_bad_login, odd_kinds
+    from sekisho.testing.keys import KEY_KINDS, MODES, mode_number
+    from sekisho.testing.leaves import TEST_CARD_SHAPE, Authority, Shape
+    from sekisho.testing.logins import (
+        Citizen,
+        Login,
+        Logins,
+        a_citizen,
+        a_login,
+        make_login,
+        make_logins,
+        small_city,
+    )
+
+__all__ = [
+    "AT",
+    "KEY_KINDS",
+    "MODES",
+    "MUNICIPALITIES",
+    "TEST_CARD_SHAPE",
+    "Authority",
+    "BadLogin",
+    "Citizen",
+    "City",
+    "Column",
+    "Login",
+    "Logins",
+    "Plan",
+    "Resident",
+    "Shape",
+    "a_bad_login",
+    "a_citizen",
+    "a_login",
+    "bad_kinds",
+    "build_city",
+    "make_bad_login",
+    "make_login",
+    "make_logins",
+    "mode_number",
+    "odd_kinds",
+    "small_city",
+]
+
+_HOMES: Final = {
+    "citizen": ("MUNICIPALITIES", "Resident"),
+    "city": ("AT", "City", "Plan", "build_city"),
+    "columns": ("Column",),
+    "faults": ("BadLogin", "a_bad_login", "bad_kinds", "make_bad_login", "odd_kinds"),
+    "keys": ("KEY_KINDS", "MODES", "mode_number"),
+    "leaves": ("TEST_CARD_SHAPE", "Authority", "Shape"),
+    "logins": ("Citizen", "Login", "Logins", "a_citizen", "a_login", "make_login", "make_logins", "small_city"),
+}
+_MODULES: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # Every pytest run on a machine with sekisho imports this package for its fixtures: numpy and cryptography, 0.2 s,
+    # are loaded when a name of theirs is first wanted.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

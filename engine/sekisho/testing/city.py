@@ -77,7 +77,8 @@ class Plan:
 
     Attributes:
         citizens: how many people, 1 to `CITIZENS_MAX`.
-        seed: any text.
+        seed: any text.  It decides everything but the primes, which all cities share: RSA keys differ within a city,
+            but cities of different seeds have some in common (never those of their CAs).
         key: kind of the citizens' keys; RSA ones have e = 65537.
         authority_key: kind of the CAs' keys (signatures with SHA-384 for p384, SHA-256 otherwise).
         purposes: which certificates each citizen holds.

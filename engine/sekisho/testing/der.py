@@ -15,6 +15,7 @@ __all__ = [
     "TRUE",
     "UTC_TIME_END",
     "bit_string",
+    "content_start",
     "context",
     "context_primitive",
     "generalized_time",
@@ -46,6 +47,12 @@ def tlv(tag: int, *parts: bytes) -> bytes:
         return bytes((tag, length)) + content
     size = (length.bit_length() + 7) // 8
     return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
+
+
+def content_start(element: bytes, start: int = 0) -> int:
+    """Where the content of the element at `start` begins."""
+    length = element[start + 1]
+    return start + 2 + (length & 0x7F if length >= 128 else 0)
 
 
 def sequence(*parts: bytes) -> bytes:

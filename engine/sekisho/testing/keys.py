@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -47,6 +47,7 @@ __all__ = [
     "key_from_label",
     "key_from_scalar",
     "mode_number",
+    "prime_from_label",
     "rsa_spki",
     "scalar_from_label",
     "stream",
@@ -457,6 +458,7 @@ def key_from_scalar(kind: KeyKind, scalar: bytes) -> SigningKey:
     return EdKey(kind, scalar) if kind == "ed25519" else EllipticKey(kind, int.from_bytes(scalar, "big"))
 
 
+@lru_cache(maxsize=64)
 def key_from_label(kind: KeyKind, *label: object) -> SigningKey:
     """The key that `label` decides, with primes of its own (12 ms for RSA-2048): for CAs and other single keys."""
     if kind not in _RSA_BITS:

@@ -183,8 +183,8 @@ def seal(fields: Fields, key: SigningKey) -> bytes:
 
 def key_id(spki: bytes) -> bytes:
     """SHA-1 of the key's BIT STRING content (RFC 5280, 4.2.1.2, method 1): 20 bytes."""
-    algorithm = _content_start(spki, 0)
-    key = _content_start(spki, algorithm + 2 + spki[algorithm + 1])  # an AlgorithmIdentifier of less than 128 bytes
+    algorithm = der.content_start(spki)
+    key = der.content_start(spki, algorithm + 2 + spki[algorithm + 1])  # an AlgorithmIdentifier of less than 128 bytes
     return hashlib.sha1(spki[key + 1 :], usedforsecurity=False).digest()  # beyond the count of unused bits
 
 
@@ -327,12 +327,6 @@ def _attributes(person: Resident) -> bytes:
     return der.sequence(
         *(der.context(0, der.oid(_ATTRIBUTE + last), der.context(0, der.utf8(value))) for last, value in values)
     )
-
-
-def _content_start(element: bytes, start: int) -> int:
-    """Where the content of the DER element at `start` begins."""
-    length = element[start + 1]
-    return start + 2 + (length & 0x7F if length >= 128 else 0)
 
 
 def _directory_name(name: bytes) -> bytes:
