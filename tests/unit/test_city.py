@@ -32,6 +32,7 @@ from sekisho.testing import (
     City,
     Column,
     Login,
+    Plan,
     Shape,
     a_bad_login,
     a_citizen,
@@ -46,6 +47,7 @@ from sekisho.testing import (
 )
 from sekisho.testing import der as der_writer
 from sekisho.testing.citizen import era_date, resident
+from sekisho.testing.city import _material, _primes_wanted
 from sekisho.testing.keys import DIGEST_INFO, EllipticKey, PrimePool, RsaKey, key_from_label, prime_from_label, rsa_spki
 from sekisho.testing.leaves import key_id
 
@@ -344,6 +346,17 @@ def test_every_certificate_has_a_modulus_of_its_own() -> None:
     assert all(rsa_modulus(big.certificate(row)) == key_modulus(big, row) for row in range(0, 600, 50))
 
 
+def test_pairs_of_primes_are_distinct_at_full_size() -> None:
+    """330,000 certificates out of 814 primes, without making them."""
+    plan = Plan(330_000, purposes=("auth",))
+    wanted = _primes_wanted(plan)
+    assert wanted == 814
+    pairs = _material(plan, range(wanted)).pairs  # numbers stand in for the primes
+    assert pairs.shape == (330_000, 2)
+    assert len(np.unique(pairs, axis=0)) == 330_000
+    assert np.all((pairs[:, 0] >= 0) & (pairs[:, 0] < pairs[:, 1]) & (pairs[:, 1] < wanted))
+
+
 def key_modulus(city: City, row: int) -> int:
     key = city.key(row)
     assert isinstance(key, RsaKey)
@@ -449,6 +462,11 @@ def test_the_pool_is_kept_extended_and_mended(tmp_path: Path) -> None:
     file.write_bytes(content[:-1])
     assert PrimePool(1024, tmp_path).take(2) == first
     assert file.read_bytes() == content
+    longer, shorter = PrimePool(1024, tmp_path), PrimePool(1024, tmp_path)
+    shorter.take(1)
+    longer.take(4)
+    shorter.take(3)
+    assert len(file.read_bytes()) == 4 * 128 + 32
     unwritable = tmp_path / "file"
     unwritable.write_text("not a folder")
     assert PrimePool(1024, unwritable).take(2) == first
@@ -563,6 +581,7 @@ def test_columns() -> None:
     assert column.offsets.tolist() == [0, 0, 3, 4]
     assert list(column.take([1, 1, 0])) == [b"abc", b"abc", b""]
     assert not column.data.flags.writeable
+    assert not column.offsets.flags.writeable
     with pytest.raises(IndexError):
         column[3]
 

@@ -7,6 +7,7 @@ is a common street name with drawn numbers: any likeness to a person is chance.
 from __future__ import annotations
 
 import calendar
+import struct
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -153,8 +154,7 @@ def era_date(day: date) -> str:
 
 def resident(seed: object, number: int, at: int) -> Resident:
     """Person `number` of the city of that seed, holding certificates valid at `at` (seconds since 1970)."""
-    chance = stream("sekisho test-only resident", seed, number, size=96)
-    draws = [int.from_bytes(chance[start : start + 4], "big") for start in range(0, 96, 4)]
+    draws = struct.unpack(">24I", stream("sekisho test-only resident", seed, number, size=96))
 
     home = draws[0] % (2 * (len(MUNICIPALITIES) - 1))
     municipality = MUNICIPALITIES[home + 1 if home < len(MUNICIPALITIES) - 1 else 0]

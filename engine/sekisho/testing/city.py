@@ -279,6 +279,7 @@ class City:
         columns = np.load(source / "columns.npy")
         columns.flags.writeable = False
         offsets = np.load(source / "leaves.offsets.npy")
+        offsets.flags.writeable = False
         leaves = Column(np.memmap(source / "leaves.bin", dtype=np.uint8, mode="r"), offsets)
         city = cls(
             plan, _authorities(plan), leaves, **{one: columns[one] for one in _COLUMNS.names or ()}, _material=material

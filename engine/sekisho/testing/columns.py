@@ -18,7 +18,7 @@ class Column:
 
     Attributes:
         data: uint8, all strings end to end; read-only.
-        offsets: int64, N + 1 of them, rising from 0.
+        offsets: int64, N + 1 of them, rising from 0; read-only.
     """
 
     data: npt.NDArray[np.uint8]
@@ -32,6 +32,7 @@ class Column:
         listed: list[bytes] = strings.tolist() if isinstance(strings, np.ndarray) else list(strings)
         offsets = np.zeros(len(listed) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(map(len, listed), dtype=np.int64, count=len(listed)), out=offsets[1:])
+        offsets.flags.writeable = False
         return cls(np.frombuffer(b"".join(listed), dtype=np.uint8), offsets)
 
     def __len__(self) -> int:

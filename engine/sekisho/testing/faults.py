@@ -364,13 +364,6 @@ def _validity_without_day(case: _Case) -> Login:
     return case.issued(replace(case.fields, validity=validity))
 
 
-@_kind("certificate", "certificate-validity-malformed")
-def _validity_generalized(case: _Case) -> Login:
-    """notBefore is a GeneralizedTime before 2050 (RFC 5280, 4.1.2.5)."""
-    validity = der.sequence(der.generalized_time(case.at - DAY), der.time_of(case.at + DAY))
-    return case.issued(replace(case.fields, validity=validity))
-
-
 @_kind("certificate", "certificate-name-malformed")
 def _name_malformed(case: _Case) -> Login:
     """The subject has an RDN without an attribute (X.501, 9.3)."""
@@ -599,7 +592,7 @@ def _not_yet_valid(case: _Case) -> Login:
     return case.issued(case.fields.with_validity(case.at + 1, case.at + 100 * DAY))
 
 
-@_kind("path", "expired", "not-yet-valid", "certificate-validity-malformed")
+@_kind("path", "certificate-validity-malformed", "expired", "not-yet-valid")
 def _validity_backwards(case: _Case) -> Login:
     """The certificate ends before it begins."""
     return case.issued(case.fields.with_validity(case.at + DAY, case.at - DAY))
@@ -849,3 +842,10 @@ def _serial_longest(case: _Case) -> Login:
 def _extension_unknown(case: _Case) -> Login:
     """An extension that nobody knows and that is not critical."""
     return case.issued(case.fields.with_extension(Extension("1.3.6.1.4.1.99999.2", False, der.NULL)))
+
+
+@_kind("odd", "accepted", "certificate-validity-malformed")
+def _validity_generalized(case: _Case) -> Login:
+    """notBefore is a GeneralizedTime before 2050: no CA may write it (RFC 5280, 4.1.2.5), and verifiers read it."""
+    validity = der.sequence(der.generalized_time(case.at - DAY), der.time_of(case.at + DAY))
+    return case.issued(replace(case.fields, validity=validity))

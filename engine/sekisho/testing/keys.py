@@ -195,8 +195,12 @@ def cache_folder() -> Path:
     """Where primes are kept between runs: ``$SEKISHO_CACHE``, else ``$XDG_CACHE_HOME/sekisho``, else in ~/.cache."""
     if chosen := os.environ.get("SEKISHO_CACHE"):
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "sekisho"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "sekisho"
+    try:
+        return Path.home() / ".cache" / "sekisho"
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / f"sekisho-{os.getuid()}"
 
 
 class PrimePool:
@@ -244,6 +248,8 @@ class PrimePool:
         return [int.from_bytes(body[at : at + size], "big") for at in range(0, len(body), size)]
 
     def _write(self, primes: Sequence[int]) -> None:
+        if len(self._read()) >= len(primes):
+            return  # another process went further meanwhile
         body = b"".join(prime.to_bytes(self.bits // 8, "big") for prime in primes)
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sekisho.testing import der
@@ -210,9 +210,19 @@ class Authority:
     key: SigningKey = field(repr=False)
     certificate: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def key_id(self) -> bytes:
         return key_id(self.key.spki)
+
+    @cached_property
+    def leaf_extension(self) -> Extension:
+        """authorityKeyIdentifier of what this generation issues: key identifier, issuer and serial."""
+        value = der.sequence(
+            der.context_primitive(0, self.key_id),
+            der.context(1, _directory_name(self.name)),
+            der.context_primitive(2, der.integer(self.serial)[2:]),
+        )
+        return Extension(AUTHORITY_KEY_ID, False, value)
 
     def issue(self, fields: Fields) -> bytes:
         """A certificate of exactly these fields, signed by this generation."""
@@ -262,12 +272,7 @@ def leaf_serial(issuer: Authority, number: int) -> int:
 def leaf_fields(person: Resident, issuer: Authority, spki: bytes, shape: Shape) -> Fields:
     """The certificate of `person` under `issuer`, of the shape that its purpose has in profile.json."""
     purpose = issuer.purpose
-    ends = (
-        Extension(
-            AUTHORITY_KEY_ID, False, _authority_key_id(issuer.key_id, _directory_name(issuer.name), issuer.serial)
-        ),
-        Extension(SUBJECT_KEY_ID, False, der.octet_string(key_id(spki))),
-    )
+    ends = (issuer.leaf_extension, Extension(SUBJECT_KEY_ID, False, der.octet_string(key_id(spki))))
     shared = _shared_extensions(shape, purpose, person.municipality)
     if purpose == "auth":
         subject = der.name((_COUNTRY, "JP"), (_COMMON, person.common_name_auth))
@@ -336,12 +341,6 @@ def _directory_name(name: bytes) -> bytes:
 def _distribution_point(name: bytes) -> bytes:
     """cRLDistributionPoints with one point whose fullName is one directoryName."""
     return der.sequence(der.sequence(der.context(0, der.context(0, _directory_name(name)))))
-
-
-@lru_cache(maxsize=64)
-def _authority_key_id(key: bytes, issuer: bytes, serial: int) -> bytes:
-    number = der.integer(serial)
-    return der.sequence(der.context_primitive(0, key), der.context(1, issuer), der.context_primitive(2, number[2:]))
 
 
 @lru_cache(maxsize=4096)
