@@ -5,6 +5,7 @@ The declared surface is native/include/sekisho.h: what stands there between its 
 Environment:
     SEKISHO_MULTIBUFFER=0   leave Intel's crypto_mb out even where it could be linked
     SEKISHO_SANITIZE=1      AddressSanitizer and UndefinedBehaviorSanitizer, for `make sanitize`
+    SEKISHO_TEST_FAULTS=1   tests may plant faults in lane kernels (seki_kernels_plant); never in a wheel
     SEKISHO_WERROR=1        warnings are errors (set in CI; not for users, whose compilers we have not met)
 """
 
@@ -77,6 +78,8 @@ def builder() -> FFI:
         include.append(str(found[0]))
         objects.append(str(found[1]))
         macros.append(("SEKI_HAVE_CRYPTO_MB", "1"))
+    if os.environ.get("SEKISHO_TEST_FAULTS") == "1":
+        macros.append(("SEKI_TEST_FAULTS", "1"))
     compile_args = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-fvisibility=hidden", "-fstack-protector-strong"]
     compile_args += ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]  # of cffi's own output
     link_args = ["-Wl,-z,relro,-z,now", "-Wl,--exclude-libs,ALL"]

@@ -1,0 +1,156 @@
+"""Columns: the byte strings of a batch in one buffer with offsets (Arrow's layout).
+
+Read-only buffers are used in place; a writable one is copied once, before any check, so that nobody can
+change a row between two checks of it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sekisho._native import ffi
+
+__all__ = ["Column", "ColumnLike", "Times", "times"]
+
+Buffer: TypeAlias = "bytes | bytearray | memoryview | NDArray[Any]"
+ColumnLike: TypeAlias = "Column | Sequence[bytes] | NDArray[Any]"
+
+_ABSENT: Final = ffi.new("seki_column *")
+
+
+class Column:
+    """`rows` byte strings: row i is data[offsets[i]:offsets[i + 1]].
+
+    Make one with `Column.of`, `Column.from_buffers` or `Column.from_arrow`. A column keeps its buffers alive
+    and is immutable.
+    """
+
+    __slots__ = ("_keep", "data", "native", "offsets", "rows")
+
+    def __init__(self, data: Any, offsets: Any, width: int, rows: int) -> None:
+        self.data = data
+        self.offsets = offsets
+        self.rows = rows
+        data_view, offset_view = ffi.from_buffer("uint8_t[]", data), ffi.from_buffer(offsets)
+        self._keep = (data_view, offset_view)
+        self.native = ffi.new("seki_column *", (data_view, len(data_view), offset_view, width))
+
+    @classmethod
+    def of(cls, rows: ColumnLike) -> Column:
+        """From a list of bytes, a numpy array of fixed-width bytes (dtype S, or uint8 of shape (rows, width)), an
+        Arrow binary array, or a column as it is.
+
+        Raises:
+            TypeError: a row is not bytes.
+        """
+        if isinstance(rows, Column):
+            return rows
+        if isinstance(rows, np.ndarray):
+            return cls._of_array(rows)
+        if hasattr(rows, "buffers"):
+            return cls.from_arrow(rows)
+        try:
+            data = b"".join(rows)
+        except TypeError as error:
+            raise TypeError(f"a column takes bytes in every row: {error}") from None
+        return cls(data, array("q", accumulate(map(len, rows), initial=0)), 8, len(rows))
+
+    @classmethod
+    def _of_array(cls, rows: NDArray[Any]) -> Column:
+        if rows.dtype.kind == "S" and rows.ndim == 1:
+            # numpy drops trailing NULs of such values, so their lengths are its own.
+            lengths = np.char.str_len(rows)
+            if lengths.size == 0 or int(lengths.min()) == rows.dtype.itemsize:
+                rows = np.ascontiguousarray(rows).view(np.uint8).reshape(rows.size, rows.dtype.itemsize)
+            else:
+                return cls.of(rows.tolist())
+        if rows.dtype != np.uint8 or rows.ndim != 2:
+            raise TypeError(f"a column takes arrays of dtype S or uint8 (rows, width), not {rows.dtype} {rows.shape}")
+        offsets = np.arange(rows.shape[0] + 1, dtype=np.int64) * rows.shape[1]
+        return cls.from_buffers(np.ascontiguousarray(rows).reshape(-1), offsets)
+
+    @classmethod
+    def from_buffers(cls, data: Buffer, offsets: Buffer | Iterable[int]) -> Column:
+        """One buffer and rows + 1 offsets (int32 or int64, in bytes from the buffer's start).
+
+        Raises:
+            ValueError: there are no offsets, or they are of another type. (Whether they rise and stay inside the data
+                is checked by the core, before any row is read.)
+        """
+        ends = np.asarray(offsets if isinstance(offsets, np.ndarray | memoryview) else list(offsets))
+        if ends.dtype not in (np.int32, np.int64) or ends.ndim != 1 or ends.size == 0:
+            raise ValueError(f"offsets must be int32 or int64, rows + 1 of them, not {ends.dtype} {ends.shape}")
+        return cls(_frozen(data), _frozen(np.ascontiguousarray(ends)), ends.dtype.itemsize, ends.size - 1)
+
+    @classmethod
+    def from_arrow(cls, values: Any) -> Column:
+        """From an Arrow binary or large_binary array (anything with `buffers()`, `offset`, `type` as pyarrow has them),
+        without a copy.
+
+        Raises:
+            ValueError: another type, or rows that are null.
+        """
+        width = {"binary": np.int32, "large_binary": np.int64}.get(str(values.type))
+        if width is None or values.null_count:
+            raise ValueError(f"a column takes Arrow binary or large_binary without nulls, not {values.type}")
+        _, ends, data = values.buffers()
+        offsets = np.frombuffer(ends, dtype=width)[values.offset : values.offset + len(values) + 1]
+        return cls.from_buffers(data if data is not None else b"", offsets)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __getitem__(self, row: int) -> bytes:
+        """Row `row`, copied."""
+        if not 0 <= row < self.rows:
+            raise IndexError(row)
+        ends = np.frombuffer(self.offsets, dtype=np.int32 if self.native.offset_width == 4 else np.int64)
+        return bytes(memoryview(self.data).cast("B")[int(ends[row]) : int(ends[row + 1])])
+
+
+def absent() -> Any:
+    """The native form of a column that is not there."""
+    return _ABSENT[0]
+
+
+def _frozen(buffer: Any) -> Any:
+    """The buffer itself if nobody can write to it, else a copy."""
+    view = memoryview(buffer)
+    if view.readonly and view.contiguous:
+        return buffer
+    return bytes(view)
+
+
+class Times:
+    """A time of judgement for every row, or one for all, in seconds since 1970-01-01T00:00:00Z."""
+
+    __slots__ = ("_keep", "native", "stride")
+
+    def __init__(self, values: Any, stride: int) -> None:
+        self._keep = values
+        self.native = ffi.from_buffer("int64_t[]", values)
+        self.stride = stride
+
+
+def times(at: int | NDArray[np.int64], rows: int) -> Times:
+    """`at` as the core takes it.
+
+    Raises:
+        TypeError: not an int, nor an int64 array.
+        ValueError: the array has not one time a row.
+    """
+    if isinstance(at, np.ndarray):
+        if at.dtype != np.int64:
+            raise TypeError(f"times must be int64 seconds, not {at.dtype}")
+        if at.shape != (rows,):
+            raise ValueError(f"{rows} rows want {rows} times, not {at.shape}")
+        return Times(at.tobytes(), 1) if rows else Times(array("q", [0]), 0)
+    if isinstance(at, bool) or not isinstance(at, int | np.integer):
+        raise TypeError(f"a time is an int, seconds since 1970-01-01T00:00:00Z, not {type(at).__name__}")
+    return Times(array("q", [int(at)]), 0)

@@ -1,0 +1,243 @@
+"""The login pipeline: a profile over a trust store, and batches of logins from bytes to verdicts (docs/ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sekisho._native import check, ffi, lib
+from sekisho.batch import Column, ColumnLike, absent, times
+from sekisho.challenges import ChallengeKeys
+from sekisho.claims import Claims
+from sekisho.engine import Engine, default_engine
+from sekisho.profiles import Profile
+from sekisho.reasons import Reason
+from sekisho.trust import TrustStore
+from sekisho.verdicts import LOGIN_VERDICT, Verdicts
+
+__all__ = ["CertificateFacts", "LoginBatch", "Verifier"]
+
+# Rejections by lanes that OpenSSL confirms in one batch of logins: a flood of forgeries then costs at most about two
+# fifths more than the same number of good ones; the rest are told to try again.
+CONFIRMATIONS_MIN: Final = 64
+CONFIRMATIONS_SHARE: Final = 8  # and one more for every so many rows
+
+_KEY_KINDS: Final = {1: "rsa", 2: "p256", 3: "p384", 4: "ed25519"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoginBatch:
+    """N logins, a column a field (see `sekisho.Column` for what a column may be).
+
+    Attributes:
+        certificates: the holders' certificates, DER.
+        challenges: the challenges as they were signed.
+        signatures: the signatures over them, in the mode of the profile.
+        intermediates: CA certificates that came along, up to 4 a login, DER end to end; None: none.
+        bindings: what the challenge was bound to at issue (session, QR id), opaque; None: empty in every row.
+        transactions: SHA-256 of the transaction each login is for, or empty; None: empty in every row.
+        requests: an id of the request each, so that a retry gets the first verdict again instead of `CHALLENGE_USED`;
+            None or empty: no retries.
+    """
+
+    certificates: ColumnLike
+    challenges: ColumnLike
+    signatures: ColumnLike
+    intermediates: ColumnLike | None = None
+    bindings: ColumnLike | None = None
+    transactions: ColumnLike | None = None
+    requests: ColumnLike | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What the engine keeps of a certificate. Personal: `serial` names a holder to whoever knows the issuer.
+
+    Attributes:
+        fingerprint: SHA-256 of its DER, 32 bytes.
+        issuer: SHA-256 of the issuer's Name and SubjectPublicKeyInfo, 32 bytes: with `serial` the certificate's identity.
+        serial: the serial number.
+        key_kind: "rsa", "p256", "p384" or "ed25519".
+        key_bits: size of the key.
+        not_before, not_after: validity, seconds since 1970-01-01T00:00:00Z, both ends valid.
+    """
+
+    fingerprint: bytes
+    issuer: bytes
+    serial: int
+    key_kind: str
+    key_bits: int
+    not_before: int
+    not_after: int
+
+    def __repr__(self) -> str:
+        # A log line must not carry a serial.
+        return f"<CertificateFacts {self.key_kind}-{self.key_bits}>"
+
+
+class Verifier:
+    """Verifies logins against one profile and one trust store.
+
+    Args:
+        trust: who may issue.
+        profile: what a valid certificate is and how it signs; a `Profile`, or the name of a shipped one.
+        challenges: keys of the challenges this relying party issues; None only where the profile's challenges are foreign.
+        claims: where acceptances are claimed; None only where the profile's challenges are foreign.
+        audience: the name under which challenges were issued for this relying party.
+        tenant: the tenant's number.
+        skew: seconds by which the issuing machine's clock may be ahead of this one's, 0 to 60.
+        engine: threads and cache; the process's own if None.
+
+    Shared by threads. `challenges` may be replaced at any time by assigning to the attribute: a batch uses one of them.
+
+    Raises:
+        ValueError: parts are missing, or do not fit together.
+    """
+
+    def __init__(
+        self,
+        trust: TrustStore,
+        profile: Profile | str,
+        *,
+        challenges: ChallengeKeys | None = None,
+        claims: Claims | None = None,
+        audience: str = "",
+        tenant: int = 0,
+        skew: int = 0,
+        engine: Engine | None = None,
+    ) -> None:
+        self.trust = trust
+        self.profile = profile if isinstance(profile, Profile) else Profile.load(profile)
+        self.challenges = challenges
+        self.claims = claims
+        self.engine = engine or default_engine()
+        self._expect = ffi.new("seki_challenge_expectation *")
+        self._expect.tenant = tenant
+        self._expect.profile = self.profile.id32
+        self._expect.skew = skew
+        name = audience.encode("utf-8")
+        lib.seki_challenge_audience(name, len(name), self._expect.audience)
+        out = ffi.new("seki_verifier **")
+        allowed = ffi.from_buffer("uint8_t[]", _allowed(trust, self.profile))
+        check(
+            lib.seki_verifier_new(self.engine.native, trust.native, self.profile.to_native(), allowed, out),
+            f"making a verifier for profile {self.profile.name!r}",
+        )
+        self._native: Any = ffi.gc(out[0], lib.seki_verifier_free)
+
+    def verify_logins(
+        self, batch: LoginBatch, *, at: int | NDArray[np.int64] | None = None, confirmations: int | None = None
+    ) -> Verdicts:
+        """Verify every login of a batch: challenge, certificate, path, signature, revocation, single use.
+
+        Args:
+            batch: N rows.
+            at: the time to judge at, seconds since 1970-01-01T00:00:00Z, one or N of them; None: now.
+            confirmations: as in `verify_signatures`; None: 64 and one more for every 8 rows.
+
+        Returns:
+            `Verdicts`, N rows in input order; a good row is `Reason.ACCEPTED`, once for each challenge. A bad row never raises.
+
+        Raises:
+            ValueError: columns of different lengths, or no challenge keys although the profile wants them.
+            TypeError: a row is not bytes, a time is not an int.
+            NativeError: the core failed; no verdict is trustworthy.
+        """
+        certificates = Column.of(batch.certificates)
+        rows = certificates.rows
+        own = self.profile.challenge == "own"
+        challenges = self.challenges
+        if own and challenges is None:
+            raise ValueError(
+                f"profile {self.profile.name!r} takes challenges of our own: give the Verifier `challenges` (ChallengeKeys) "
+                "and `claims` (Claims), or use a profile with challenge = \"foreign\""
+            )
+        keep = [certificates]
+        native = ffi.new("seki_login_batch *")
+        native.rows = rows
+        native.keys = challenges.native if own and challenges is not None else ffi.NULL
+        native.claims = self.claims.native if own and self.claims is not None else ffi.NULL
+        native.expect = self._expect[0]
+        native.certificates = certificates.native[0]
+        for name in ("intermediates", "challenges", "signatures", "bindings", "transactions", "requests"):
+            setattr(native, name, _column(name, getattr(batch, name), rows, keep))
+        when = times(int(time.time()) if at is None else at, rows)
+        native.at, native.at_stride = when.native, when.stride
+        native.confirmations = CONFIRMATIONS_MIN + rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations
+        return self._run(lib.seki_verify_logins, native, rows, Reason.ACCEPTED)
+
+    def verify_certificates(
+        self,
+        certificates: ColumnLike,
+        intermediates: ColumnLike | None = None,
+        *,
+        at: int | NDArray[np.int64] | None = None,
+        confirmations: int | None = None,
+    ) -> Verdicts:
+        """Verify certificates alone: path, validity, policy, revocation. Whether their holder is there is proven elsewhere
+        (a TLS handshake at a trusted hop), so a good row is `Reason.CERTIFICATE_OK`, which is no login.
+
+        Arguments, return and exceptions as in `verify_logins`.
+        """
+        column = Column.of(certificates)
+        keep = [column]
+        native = ffi.new("seki_certificate_batch *")
+        native.rows = column.rows
+        native.certificates = column.native[0]
+        native.intermediates = _column("intermediates", intermediates, column.rows, keep)
+        when = times(int(time.time()) if at is None else at, column.rows)
+        native.at, native.at_stride = when.native, when.stride
+        native.confirmations = (
+            CONFIRMATIONS_MIN + column.rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations
+        )
+        return self._run(lib.seki_verify_certificates, native, column.rows, Reason.CERTIFICATE_OK)
+
+    def certificate(self, handle: int) -> CertificateFacts | None:
+        """What the engine keeps of the certificate that a verdict names; None if it has left the cache."""
+        facts = ffi.new("seki_certificate_facts *")
+        if lib.seki_certificate_of(self.engine.native, handle, facts) != lib.SEKI_OK:
+            return None
+        return CertificateFacts(
+            fingerprint=bytes(facts.fingerprint),
+            issuer=bytes(facts.issuer),
+            serial=int.from_bytes(bytes(facts.serial)[: facts.serial_length], "big"),
+            key_kind=_KEY_KINDS[facts.key_kind],
+            key_bits=facts.key_bits,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+        )
+
+    def _run(self, call: Any, native: Any, rows: int, wanted: Reason) -> Verdicts:
+        out = np.zeros(rows, dtype=LOGIN_VERDICT)
+        if rows:
+            view = ffi.cast("seki_verdict *", ffi.from_buffer(out, require_writable=True))
+            check(call(self._native, native, view), f"verifying {rows} rows")
+        return Verdicts(out, wanted)
+
+
+def _column(name: str, values: ColumnLike | None, rows: int, keep: list[Column]) -> Any:
+    if values is None:
+        return absent()
+    column = Column.of(values)
+    if column.rows != rows:
+        raise ValueError(f"{rows} certificates want {rows} {name}, not {column.rows}")
+    keep.append(column)
+    return column.native[0]
+
+
+def _allowed(trust: TrustStore, profile: Profile) -> bytes:
+    """A byte for each certificate of the store: 1 if it, or a CA above it, is one of the profile's issuers."""
+    if not profile.issuers:
+        return bytes([1]) * len(trust.issuers)
+    wanted = frozenset(profile.issuers)
+    allowed = bytearray(len(trust.issuers))
+    for index, issuer in enumerate(trust.issuers):
+        at = issuer
+        while at.subject not in wanted and at.parent is not None:
+            at = trust.issuers[at.parent]
+        allowed[index] = at.subject in wanted
+    return bytes(allowed)
