@@ -189,9 +189,9 @@ SEKI_INLINE unsigned kernel(uint8_t *const block[SEKI_RSA_LANES], const uint8_t 
 
     gather_numbers(bytes, modulus, size);
     unsigned counts = mend_moduli(bytes, size);
-    read24(n, bytes, size, digits);
+    read24(n, (seki_words *)wide, bytes, size, digits);
     gather_numbers(bytes, signature, size);
-    read24(s, bytes, size, digits);
+    read24(s, (seki_words *)wide, bytes, size, digits);
 
     seki_modulus mod = {.n = n, .m = m, .low = lowest_words(n)};
     find_multiple(m, wide, n, &mod.low, digits);
