@@ -47,6 +47,7 @@ unsigned seki_pool_helpers(seki_pool *pool);
 /* Calls work for all of 0 ≤ i < items in ranges of `grain` (the last may be shorter), and returns when all are done;
  * what they wrote is then visible to the caller.
  * SEKI_OK; SEKI_E_ARGUMENT if pool or work is NULL or grain is 0; SEKI_E_SYSTEM after a fork inside `work`. */
-SEKI_MUST_USE seki_status seki_pool_run(seki_pool *pool, size_t items, size_t grain, seki_pool_work work, void *context);
+SEKI_MUST_USE seki_status seki_pool_run(seki_pool *pool, size_t items, size_t grain, seki_pool_work work,
+                                        void *context);
 
 #endif

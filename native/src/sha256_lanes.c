@@ -487,7 +487,8 @@ INLINE_AVX2 __m256i avx2_sigma1(__m256i x)
 /* Word t of every lane's block into w[t]: each half block is an 8 × 8 transpose. */
 INLINE_AVX2 void avx2_words(__m256i w[16], const uint8_t *const next[8])
 {
-    const __m256i swap = _mm256_broadcastsi128_si256(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    const __m256i swap =
+        _mm256_broadcastsi128_si256(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
     UNROLL for (size_t half = 0; half < 2; half++) {
         __m256i *x = w + 8 * half, t[8];
         UNROLL for (size_t i = 0; i < 8; i++)

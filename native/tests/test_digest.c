@@ -416,7 +416,8 @@ int main(int argc, char **argv)
     test_page_edges(pool);
     size_t before = hashed;
     test_many(pool, hashed + 200000);
-    printf("messages hashed and compared: %zu, of random length %zu (seed %" PRIu64 ")\n", hashed, hashed - before, seed);
+    printf("messages hashed and compared: %zu, of random length %zu (seed %" PRIu64 ")\n", hashed, hashed - before,
+           seed);
     test_long_message(pool);
     free(pool);
     if (failures > 0)

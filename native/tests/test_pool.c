@@ -29,13 +29,16 @@
 #define __SANITIZE_ADDRESS__ 1
 #endif
 #endif
-#if defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1, THREADS_AFTER_FORK = 0 }; /* it does not support them, and dies of threads it takes for living */
-#elif defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1, THREADS_AFTER_FORK = 1 };
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { SANITIZED = 1 };
 #else
-enum { SANITIZED = 0, THREADS_AFTER_FORK = 1 };
+enum { SANITIZED = 0 };
 #endif
+
+/* Whether a child of a process with threads can start threads.  It can, but under ThreadSanitizer, which does not
+ * support it and dies of threads it takes for living, and under qemu's emulation of another CPU, which aborts: see
+ * probe_threads_after_fork.  Children then only look at the pool and use it alone. */
+static bool threads_after_fork = true;
 
 enum {
     WATCHDOG = 300, /* seconds for the whole test, sanitizers included */
@@ -121,7 +124,7 @@ static void count_items(void *context, size_t from, size_t to, unsigned worker)
 /* One run over `items`; everything about it checked. */
 static bool counted(seki_pool *pool, size_t items, size_t grain)
 {
-    /* On the stack: a fork while another thread is in malloc leaves a child that hangs in some sanitizers' allocators. */
+    /* On the stack: forked while another thread is in malloc, a child hangs in some sanitizers' allocators. */
     count c = {.items = items, .grain = grain, .threads = seki_pool_threads(pool), .process = getpid()};
     bool right = seki_pool_run(pool, items, grain, count_items, &c) == SEKI_OK && !atomic_load(&c.wrong) &&
                  atomic_load(&c.ranges) == (items + grain - 1) / grain;
@@ -456,13 +459,39 @@ static bool ends_well(pid_t child)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+static void *come_and_go(void *argument)
+{
+    return argument;
+}
+
+/* Asks the system without any pool; only where the answer can be no.  An x86-64 is not asked: there all must pass. */
+static void probe_threads_after_fork(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    threads_after_fork = false;
+#elif !defined(__x86_64__)
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, come_and_go, NULL) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        fclose(stderr); /* an emulator's last words */
+        _exit(pthread_create(&thread, NULL, come_and_go, NULL) == 0 && pthread_join(thread, NULL) == 0 ? 0 : 1);
+    }
+    threads_after_fork = ends_well(child);
+    pthread_join(thread, NULL);
+#endif
+    (void)come_and_go;
+    if (!threads_after_fork)
+        printf("no threads after fork here: a sanitizer or an emulator; children use the pool alone\n");
+}
+
 /* What a child does with the pool that it was born with: its own helpers, its own child, an end. */
 static int live_in_child(seki_pool *pool, int generations)
 {
     bool right = seki_pool_helpers(pool) == 0 && counted(pool, 500, 500);
     unsigned threads = seki_pool_threads(pool);
     meeting m = {.threads = threads};
-    if (!THREADS_AFTER_FORK) {
+    if (!threads_after_fork) {
         seki_pool_free(pool);
         return right ? 0 : 1;
     }
@@ -563,7 +592,8 @@ static void test_fork_inside_work(void)
     seki_pool_free(pool);
 }
 
-/* A system that refuses threads makes a run slower, not wrong.  (Sanitizers want address space of their own.) */
+/* A system that refuses threads makes a run slower, not wrong.  (Sanitizers and emulators want address space of their
+ * own.) */
 static void test_no_threads_to_be_had(void)
 {
     pid_t child = fork();
@@ -624,10 +654,11 @@ int main(void)
     test_names_and_signals();
     test_clean_end();
     test_idle_helpers_sleep();
+    probe_threads_after_fork();
     test_fork();
     test_fork_while_busy();
     test_fork_inside_work();
-    if (!SANITIZED)
+    if (!SANITIZED && threads_after_fork)
         test_no_threads_to_be_had();
     time_small_batches();
     if (atomic_load(&failures) > 0)
