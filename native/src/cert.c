@@ -190,6 +190,8 @@ static seki_reason key_read(seki_span *in, seki_certificate *c, const uint8_t **
     if (!seki_der_take(in, SEKI_DER_SEQUENCE, &content, &c->spki))
         return refuse(fault, at, SEKI_CERTIFICATE_MALFORMED);
     c->key_reason = (uint16_t)seki_spki_parse(c->spki, &c->key);
+    if (c->key_reason == SEKI_KEY_MALFORMED && !seki_spki_is_well_formed(c->spki))
+        return refuse(fault, at, SEKI_CERTIFICATE_MALFORMED);
     return SEKI_NOT_DECIDED;
 }
 

@@ -77,7 +77,8 @@ typedef struct {
     int64_t not_after;      /* seconds; the second named is still valid */
     seki_span spki;         /* whole SubjectPublicKeyInfo, with tag and length */
     seki_public_key key;    /* valid only if key_reason is 0 */
-    uint16_t key_reason;    /* what seki_spki_parse said: a key that nobody can use does not make a certificate malformed */
+    uint16_t key_reason;    /* what seki_spki_parse said: a key that nobody can use does not make a certificate
+                               malformed, as long as it is a SubjectPublicKeyInfo */
     seki_signature_algorithm signature_algorithm; /* the same inside and outside, else refused */
     seki_span signature;    /* content of the BIT STRING without its count of unused bits, which is 0 */
     uint32_t extensions;    /* SEKI_EXT_* present */

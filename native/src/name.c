@@ -87,8 +87,11 @@ static bool attribute_is_valid(seki_span content, const uint8_t **fault)
     if (!seki_der_take_any(&content, &tag, &value, NULL) || content.length != 0)
         return refuse(fault, at);
     bool is_string = tag == SEKI_DER_UTF8_STRING || tag == SEKI_DER_PRINTABLE_STRING || tag == SEKI_DER_IA5_STRING ||
-                     tag == SEKI_DER_TELETEX_STRING || tag == SEKI_DER_BMP_STRING || tag == SEKI_DER_UNIVERSAL_STRING;
-    bool valid = is_string ? value.length != 0 && seki_string_is_valid(tag, value) : seki_value_is_valid(tag, value);
+                     tag == SEKI_DER_TELETEX_STRING || tag == SEKI_DER_BMP_STRING || tag == SEKI_DER_UNIVERSAL_STRING ||
+                     tag == SEKI_DER_NUMERIC_STRING;
+    bool is_other = tag == SEKI_DER_BIT_STRING || tag == SEKI_DER_SEQUENCE;
+    bool valid = is_string ? value.length != 0 && seki_string_is_valid(tag, value)
+                           : is_other && seki_value_is_valid(tag, value);
     return valid || refuse(fault, at);
 }
 

@@ -14,7 +14,8 @@ typedef enum {
 } seki_general_name_place;
 
 /* Content of a Name: RelativeDistinguishedNames, none of them empty, each in DER's order for a SET OF
- * (X.690, 11.6).  Attribute values: character strings of valid form and not empty; other types any DER.
+ * (X.690, 11.6).  Attribute values: character strings of valid form and not empty, BIT STRING (a unique
+ * identifier) or SEQUENCE (a postal address); no attribute in use has another type, and OpenSSL reads none.
  * Upper bounds on lengths (RFC 5280, appendix A.1) are not checked: real CAs exceed them, and nothing
  * here depends on them. */
 bool seki_name_is_valid(seki_span content, const uint8_t **fault);

@@ -5,42 +5,54 @@
 #include "oid.h"
 #include "value.h"
 
+static bool split(seki_span der, seki_span *oid, seki_span *parameters, seki_span *bits);
 static seki_reason rsa_read(seki_span key, seki_public_key *out);
 static seki_reason ec_read(seki_span parameters, seki_span point, seki_public_key *out);
 static seki_reason ed25519_read(seki_span parameters, seki_span point, seki_public_key *out);
 
 seki_reason seki_spki_parse(seki_span der, seki_public_key *out)
 {
-    seki_span info, algorithm, oid, bits, octets;
-    if (!seki_der_take(&der, SEKI_DER_SEQUENCE, &info, NULL) || der.length != 0)
+    seki_span oid, parameters, bits, octets;
+    if (!split(der, &oid, &parameters, &bits))
         return SEKI_KEY_MALFORMED;
-    if (!seki_der_take(&info, SEKI_DER_SEQUENCE, &algorithm, NULL) || !seki_der_take_oid(&algorithm, &oid))
-        return SEKI_KEY_MALFORMED;
-    if (algorithm.length != 0) { /* parameters: one element, whatever the algorithm */
-        seki_span rest = algorithm, content;
-        uint8_t tag;
-        if (!seki_der_take_any(&rest, &tag, &content, NULL) || rest.length != 0 || !seki_value_is_valid(tag, content))
-            return SEKI_KEY_MALFORMED;
-    }
-    seki_span rest = info;
-    if (!seki_der_take(&rest, SEKI_DER_BIT_STRING, &bits, NULL) || rest.length != 0 || !seki_der_bits_are_valid(bits))
-        return SEKI_KEY_MALFORMED;
-    bool whole_octets = seki_der_take_octet_bits(&info, &octets);
-
     bool rsa = SEKI_OID_IS(oid, SEKI_OID_RSA);
     bool ec = SEKI_OID_IS(oid, SEKI_OID_EC);
     bool ed25519 = SEKI_OID_IS(oid, SEKI_OID_ED25519);
     if (!rsa && !ec && !ed25519) /* id-RSASSA-PSS among them: its parameters bind the key to one mode */
         return SEKI_KEY_UNSUPPORTED;
-    if (!whole_octets)
+    if (bits.data[0] != 0) /* keys are whole octets */
         return SEKI_KEY_MALFORMED;
+    octets = (seki_span){bits.data + 1, bits.length - 1};
     if (rsa) {
         /* RFC 3279, 2.3.1: "The parameters field MUST have ASN.1 type NULL". */
-        if (algorithm.length != 2 || algorithm.data[0] != SEKI_DER_NULL)
+        if (parameters.length != 2 || parameters.data[0] != SEKI_DER_NULL)
             return SEKI_KEY_MALFORMED;
         return rsa_read(octets, out);
     }
-    return ec ? ec_read(algorithm, octets, out) : ed25519_read(algorithm, octets, out);
+    return ec ? ec_read(parameters, octets, out) : ed25519_read(parameters, octets, out);
+}
+
+bool seki_spki_is_well_formed(seki_span der)
+{
+    seki_span oid, parameters, bits;
+    return split(der, &oid, &parameters, &bits);
+}
+
+/* SubjectPublicKeyInfo ::= SEQUENCE { algorithm SEQUENCE { OID, parameters ANY OPTIONAL }, BIT STRING }; the bits with
+ * their count of unused ones in front. */
+static bool split(seki_span der, seki_span *oid, seki_span *parameters, seki_span *bits)
+{
+    seki_span info, rest, content;
+    uint8_t tag;
+    if (!seki_der_take(&der, SEKI_DER_SEQUENCE, &info, NULL) || der.length != 0)
+        return false;
+    if (!seki_der_take(&info, SEKI_DER_SEQUENCE, parameters, NULL) || !seki_der_take_oid(parameters, oid))
+        return false;
+    rest = *parameters;
+    if (rest.length != 0 && (!seki_der_take_any(&rest, &tag, &content, NULL) || rest.length != 0 ||
+                             !seki_value_is_valid(tag, content)))
+        return false;
+    return seki_der_take(&info, SEKI_DER_BIT_STRING, bits, NULL) && info.length == 0 && seki_der_bits_are_valid(*bits);
 }
 
 /* RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER } (RFC 8017, A.1.1) */

@@ -34,4 +34,7 @@ typedef struct {
  * Returns SEKI_NOT_DECIDED (0: nothing against it) when the key is well formed, else the SEKI_KEY_* reason.  *out is written only on 0. */
 seki_reason seki_spki_parse(seki_span der, seki_public_key *out);
 
+/* Whether `der` is the ASN.1 of a SubjectPublicKeyInfo, whatever its key: an AlgorithmIdentifier and a BIT STRING. */
+bool seki_spki_is_well_formed(seki_span der);
+
 #endif
