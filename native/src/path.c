@@ -60,21 +60,6 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
     return meets_policies(leaf, profile) || has_any_policy(leaf) ? SEKI_NOT_DECIDED : SEKI_POLICY;
 }
 
-/* Where the leaf's authorityKeyIdentifier speaks, it must speak of this issuer (OpenSSL, X509_check_akid). */
-static bool names_issuer(const seki_certificate *leaf, const seki_issuer *issuer)
-{
-    const seki_certificate *ca = &issuer->certificate;
-    if (leaf->authority_key_id.length == 0 || !seki_span_equal(leaf->authority_key_id, ca->subject_key_id))
-        return false;
-    if (leaf->authority_serial.length == 0 && leaf->authority_issuer.length == 0)
-        return true;
-    /* The [1] holds GeneralNames: exactly one directoryName [4] with the CA's issuer, else OpenSSL decides. */
-    seki_span names = leaf->authority_issuer;
-    return seki_span_equal(leaf->authority_serial, ca->serial) && names.length > ca->issuer.length
-           && seki_span_equal((seki_span){names.data + (names.length - ca->issuer.length), ca->issuer.length}, ca->issuer)
-           && names.data[0] == 0xa4 && names.length - ca->issuer.length <= 4;
-}
-
 bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer, const seki_profile *profile)
 {
     uint32_t for_openssl = SEKI_EXT_NAME_CONSTRAINTS | SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS
@@ -83,7 +68,8 @@ bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer,
     bool subject_empty = leaf->subject.length <= 2;
     return !issuer->slow && leaf->version == 3 && (leaf->extensions & for_openssl) == 0
            && (leaf->critical & never_critical) == 0 && (leaf->key_usage & SEKI_KU_KEY_CERT_SIGN) == 0
-           && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile) && names_issuer(leaf, issuer);
+           && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile)
+           && leaf->authority_key_id.length != 0; /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */
 }
 
 seki_reason seki_issuer_check(const seki_trust *trust, const seki_issuer *issuer, const seki_profile *profile, bool allowed,

@@ -102,6 +102,20 @@ static bool add_policies(X509_VERIFY_PARAM *param, const seki_profile *profile)
     return true;
 }
 
+/* Names alone say who issued whom: the signature has been verified already, and key identifiers only order candidates
+ * (DESIGN section 4), while OpenSSL would refuse a chain whose identifiers differ. */
+static int issued_by_name(X509_STORE_CTX *ctx, X509 *subject, X509 *issuer)
+{
+    (void)ctx;
+    return X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)) == 0;
+}
+
+static bool init(X509_STORE_CTX *ctx, X509_STORE *store, X509 *target, STACK_OF(X509) *untrusted)
+{
+    X509_STORE_set_check_issued(store, issued_by_name);
+    return X509_STORE_CTX_init(ctx, store, target, untrusted) == 1;
+}
+
 static bool set_up(X509_STORE_CTX *ctx, const seki_profile *profile, int64_t at)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
@@ -139,25 +153,28 @@ static bool collect(const seki_trust *trust, const seki_issuer *issuer, const se
     return true;
 }
 
+/* `at` taken into [from, to): OpenSSL already calls the second of notAfter expired, which RFC 5280, 4.1.2.5 does not. */
 static int64_t within(int64_t at, int64_t from, int64_t to)
 {
-    return at < from ? from : at > to ? to : at;
+    return at < from || from >= to ? from : at >= to ? to - 1 : at;
 }
 
 seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, const seki_certificate *leaf,
-                           const seki_span *sent, size_t sent_count, const seki_profile *profile, int64_t at)
+                           const seki_span *sent, size_t sent_count, const seki_profile *profile, int64_t window_from,
+                           int64_t window_to, int64_t at)
 {
     seki_reason reason = SEKI_ENGINE_FAULT;
     X509 *target = read_certificate(leaf->der), *anchor = NULL;
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *untrusted = sk_X509_new_null();
-    at = within(within(at, leaf->not_before, leaf->not_after), issuer->window_from, issuer->window_to);
+    at = within(at, leaf->not_before > window_from ? leaf->not_before : window_from,
+                leaf->not_after < window_to ? leaf->not_after : window_to);
     if (target == NULL || !readers_agree(target, leaf)) {
         reason = SEKI_PATH_REFUSED;
     } else if (store != NULL && ctx != NULL && untrusted != NULL
                && collect(trust, issuer, sent, sent_count, untrusted, &anchor) && X509_STORE_add_cert(store, anchor) == 1
-               && X509_STORE_CTX_init(ctx, store, target, untrusted) == 1 && set_up(ctx, profile, at)) {
+               && init(ctx, store, target, untrusted) && set_up(ctx, profile, at)) {
         if (X509_verify_cert(ctx) == 1)
             reason = SEKI_NOT_DECIDED;
         else

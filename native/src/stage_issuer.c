@@ -101,7 +101,7 @@ static seki_reason decide_path(seki_verifier *verifier, seki_login_row *row)
         return SEKI_NOT_DECIDED;
     row->flags |= SEKI_FLAG_SLOW_PATH;
     seki_reason reason = seki_slow_path(verifier->trust, issuer, &row->leaf, row->sent, row->sent_count,
-                                        &verifier->profile, row->at);
+                                        &verifier->profile, row->window_from, row->window_to, row->at);
     if (plain && reason == SEKI_NOT_DECIDED)
         atomic_store_explicit(&verifier->admitted[row->issuer], 1, memory_order_release);
     return reason;
@@ -168,8 +168,13 @@ static void judge(seki_login_call *call, seki_login_row *row)
     if (reason == SEKI_NOT_DECIDED && issuer->depth + row->sent_count > verifier->profile.path_length_max)
         reason = SEKI_PATH_TOO_LONG;
     if (row->sent_count != 0) {
+        int64_t skew = verifier->profile.clock_skew;
         row->window_from = later(row->window_from, issuer->window_from);
         row->window_to = earlier(row->window_to, issuer->window_to);
+        if (reason == SEKI_NOT_DECIDED && row->at < row->window_from - skew)
+            reason = SEKI_ISSUER_NOT_YET_VALID;
+        if (reason == SEKI_NOT_DECIDED && row->at > row->window_to + skew)
+            reason = SEKI_ISSUER_EXPIRED;
     }
     if (reason == SEKI_NOT_DECIDED)
         reason = decide_path(verifier, row);
