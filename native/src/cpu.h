@@ -7,8 +7,10 @@
 /* AVX-512 F, DQ and BW, with the whole of the vector state saved. */
 bool seki_cpu_has_avx512(void);
 
-/* The same and AVX-512 IFMA.  In a build with SEKI_TEST_CPU_HOOK the environment variable SEKISHO_TEST_IFMA=1 makes it
- * true wherever seki_cpu_has_avx512() is, for tests that emulate the instructions; other builds do not look. */
+/* The same and AVX-512 IFMA. */
 bool seki_cpu_has_ifma(void);
+
+/* The same and what else crypto_mb's AVX-512 code wants: BMI2, VBMI, VBMI2. */
+bool seki_cpu_has_crypto_mb(void);
 
 #endif

@@ -186,18 +186,23 @@ SEKI_INLINE unsigned kernel(uint8_t *const block[SEKI_RSA_LANES], const uint8_t 
     seki_reals *x = take(&room, T, digits, 3 * T);
     seki_reals *wide = take(&room, 0, 2 * digits, T);
     uint8_t *bytes = (uint8_t *)room;
+    seki_words *chunks = (seki_words *)wide; /* when wide is not in use */
 
     gather_numbers(bytes, modulus, size);
     unsigned counts = mend_moduli(bytes, size);
-    read24(n, (seki_words *)wide, bytes, size, digits);
+    read_chunks(chunks, bytes, size, (digits + 1) / 2);
+    read24(n, chunks, digits);
     gather_numbers(bytes, signature, size);
-    read24(s, (seki_words *)wide, bytes, size, digits);
+    read_chunks(chunks, bytes, size, (digits + 1) / 2);
+    read24(s, chunks, digits);
 
     seki_modulus mod = {.n = n, .m = m, .low = lowest_words(n)};
     find_multiple(m, wide, n, &mod.low, digits);
-    divide24(x, wide, s, n, digits);
+    divide24(x, wide, s, 0, digits, n, digits);
     raise_to_65537(x, wide, s, &mod, digits);
-    write24(bytes, size, x, n, digits);
+    canonical24(chunks, x, n, digits);
+    for (size_t i = 0; i < (digits + 1) / 2; i++)
+        store_bytes(bytes, size, CHUNK_SIZE * i, chunks[i]);
     scatter_numbers(block, bytes, size);
     return counts;
 }
