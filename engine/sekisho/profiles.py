@@ -250,6 +250,9 @@ class Profile:
         _within("clock_skew", self.clock_skew, 0, CLOCK_SKEW_MAX)
 
     def _check_modes(self) -> None:
+        for kind, mode in self._modes.items():
+            if isinstance(mode, str):  # from a caller who wrote the mode's name
+                object.__setattr__(self, f"{kind}_mode", _mode(f"modes.{kind}", mode))
         if not any(self._modes.values()):
             raise ProfileError(f"modes: name a signature mode for at least one of {', '.join(_KINDS)}")
         for kind, mode in self._modes.items():
@@ -419,10 +422,7 @@ def _field(key: str, value: Any) -> tuple[str, Any]:
     if kind is Mode:
         if not isinstance(value, str):
             raise ProfileError(f"{key}: must be the name of a mode, as a string")
-        try:
-            return name, Mode.parse(value)
-        except ValueError as error:
-            raise ProfileError(f"{key}: {error}") from None
+        return name, _mode(key, value)
     parts = value if isinstance(value, list) else ()
     if type(value) is not kind or not all(isinstance(part, str) for part in parts):
         raise ProfileError(f"{key}: must be {_KIND_NAMES[kind]}, not {value!r}")
@@ -436,6 +436,13 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 # ---- checking values ---------------------------------------------------------------------------
+
+
+def _mode(key: str, name: str) -> Mode:
+    try:
+        return Mode.parse(name)
+    except ValueError as error:
+        raise ProfileError(f"{key}: {error}") from None
 
 
 def _one_of(key: str, value: str, allowed: Collection[str]) -> None:

@@ -33,7 +33,7 @@ class Advice(enum.Enum):
     english: str
     japanese: str
 
-    def __new__(cls, name: str, english: str, japanese: str) -> Self:
+    def __new__(cls, name: str, english: str = "", japanese: str = "") -> Self:
         advice = object.__new__(cls)
         advice._value_ = name
         advice.english = english
