@@ -415,10 +415,13 @@ int main(int argc, char **argv)
     test_every_length(pool);
     test_page_edges(pool);
     size_t before = hashed;
-    test_many(pool, hashed + 200000);
+    /* Without a kernel only the literal one is left to schedule, and the CPU is likely an emulated one. */
+    bool has_kernel = seki_sha256_lanes_choice()->kernel != NULL;
+    test_many(pool, hashed + (has_kernel ? 200000 : 20000));
     printf("messages hashed and compared: %zu, of random length %zu (seed %" PRIu64 ")\n", hashed, hashed - before,
            seed);
-    test_long_message(pool);
+    if (has_kernel) /* else nothing would begin it in a lane */
+        test_long_message(pool);
     free(pool);
     if (failures > 0)
         return 1;
