@@ -1,12 +1,14 @@
 /* name.c: see name.h. */
 #include "name.h"
 
+#include "oid.h"
 #include "value.h"
 
 enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63 }; /* octets as text; RFC 1035, 2.3.4 */
 
 static bool refuse(const uint8_t **fault, const uint8_t *at);
-static bool attribute_is_valid(seki_span content, const uint8_t **fault);
+static bool attribute_is_valid(seki_span content, seki_span *type, const uint8_t **fault);
+static bool seen(const seki_span *types, size_t count);
 static bool in_order(seki_span before, seki_span after);
 static bool general_name_is_valid(uint8_t tag, seki_span content, seki_general_name_place place,
                                   const uint8_t **fault);
@@ -30,21 +32,25 @@ bool seki_name_is_valid(seki_span content, const uint8_t **fault)
 
 bool seki_rdn_is_valid(seki_span content, const uint8_t **fault)
 {
-    seki_span before = {NULL, 0};
+    seki_span types[SEKI_RDN_ATTRIBUTES_MAX], before = {NULL, 0};
+    size_t count = 0;
     if (content.length == 0)
         return refuse(fault, content.data);
-    while (content.length != 0) {
+    for (;;) {
         seki_span attribute, whole;
         const uint8_t *at = content.data;
         if (!seki_der_take(&content, SEKI_DER_SEQUENCE, &attribute, &whole))
             return refuse(fault, at);
-        if (before.length != 0 && !in_order(before, whole))
-            return refuse(fault, at);
-        if (!attribute_is_valid(attribute, fault))
+        if (!attribute_is_valid(attribute, &types[count], fault))
             return false;
+        if (count != 0 && (!in_order(before, whole) || seen(types, count)))
+            return refuse(fault, at);
+        if (content.length == 0)
+            return true;
+        if (++count == SEKI_RDN_ATTRIBUTES_MAX)
+            return refuse(fault, content.data);
         before = whole;
     }
-    return true;
 }
 
 bool seki_take_general_name(seki_span *in, seki_general_name_place place, const uint8_t **fault)
@@ -76,12 +82,12 @@ static bool refuse(const uint8_t **fault, const uint8_t *at)
 }
 
 /* AttributeTypeAndValue; the value's tag decides what is asked of it. */
-static bool attribute_is_valid(seki_span content, const uint8_t **fault)
+static bool attribute_is_valid(seki_span content, seki_span *type, const uint8_t **fault)
 {
-    seki_span type, value;
+    seki_span value;
     uint8_t tag;
     const uint8_t *at = content.data;
-    if (!seki_der_take_oid(&content, &type))
+    if (!seki_der_take_oid(&content, type))
         return refuse(fault, at);
     at = content.data;
     if (!seki_der_take_any(&content, &tag, &value, NULL) || content.length != 0)
@@ -89,10 +95,19 @@ static bool attribute_is_valid(seki_span content, const uint8_t **fault)
     bool is_string = tag == SEKI_DER_UTF8_STRING || tag == SEKI_DER_PRINTABLE_STRING || tag == SEKI_DER_IA5_STRING ||
                      tag == SEKI_DER_TELETEX_STRING || tag == SEKI_DER_BMP_STRING || tag == SEKI_DER_UNIVERSAL_STRING ||
                      tag == SEKI_DER_NUMERIC_STRING;
-    bool is_other = tag == SEKI_DER_BIT_STRING || tag == SEKI_DER_SEQUENCE;
     bool valid = is_string ? value.length != 0 && seki_string_is_valid(tag, value)
-                           : is_other && seki_value_is_valid(tag, value);
+                           : tag == SEKI_DER_BIT_STRING && SEKI_OID_IS(*type, SEKI_OID_UNIQUE_IDENTIFIER) &&
+                                 seki_der_bits_are_valid(value);
     return valid || refuse(fault, at);
+}
+
+/* Whether the type behind `count` others is among them. */
+static bool seen(const seki_span *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (seki_span_equal(types[i], types[count]))
+            return true;
+    return false;
 }
 
 /* X.690, 11.6: ascending as octet strings.  One encoding is never the beginning of another. */

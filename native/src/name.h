@@ -13,9 +13,11 @@ typedef enum {
     SEKI_GENERAL_NAME_CONSTRAINT = 1 /* base of a GeneralSubtree: empty matches all, addresses carry a mask */
 } seki_general_name_place;
 
+enum { SEKI_RDN_ATTRIBUTES_MAX = 16 }; /* attributes in one RDN, whose types must all differ; more than three are not seen */
+
 /* Content of a Name: RelativeDistinguishedNames, none of them empty, each in DER's order for a SET OF
- * (X.690, 11.6).  Attribute values: character strings of valid form and not empty, BIT STRING (a unique
- * identifier) or SEQUENCE (a postal address); no attribute in use has another type, and OpenSSL reads none.
+ * (X.690, 11.6) and without a type twice (X.501, 9.3).  Attribute values: character strings of valid form and
+ * not empty, or the BIT STRING of an x500UniqueIdentifier: what OpenSSL and cryptography both read in names.
  * Upper bounds on lengths (RFC 5280, appendix A.1) are not checked: real CAs exceed them, and nothing
  * here depends on them. */
 bool seki_name_is_valid(seki_span content, const uint8_t **fault);

@@ -29,6 +29,9 @@
 #define SEKI_OID_SHA384 "\x60\x86\x48\x01\x65\x03\x04\x02\x02"       /* 2.16.840.1.101.3.4.2.2 */
 #define SEKI_OID_SHA512 "\x60\x86\x48\x01\x65\x03\x04\x02\x03"       /* 2.16.840.1.101.3.4.2.3 */
 
+/* the one attribute that is a BIT STRING: X.520, 6.2.7 */
+#define SEKI_OID_UNIQUE_IDENTIFIER "\x55\x04\x2d" /* 2.5.4.45 */
+
 /* extensions: RFC 5280, 4.2; id-ce is 2.5.29 */
 #define SEKI_OID_ID_CE "\x55\x1d"
 #define SEKI_OID_AUTHORITY_INFO "\x2b\x06\x01\x05\x05\x07\x01\x01" /* 1.3.6.1.5.5.7.1.1 */

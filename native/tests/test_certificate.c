@@ -11,6 +11,7 @@
 
 #include "../src/cert.h"
 #include "../src/extensions.h"
+#include "../src/name.h"
 
 /* ---- a certificate in parts ------------------------------------------------------------------------ */
 
@@ -237,11 +238,15 @@ static const struct {
     {"value: NumericString", SUBJECT, "300c310a30080603550403 120131", OK},
     {"value: NumericString empty", SUBJECT, "300b310930070603550403 1200", NAME},
     {"value: BIT STRING", SUBJECT, "300d310b3009060355042d 03020780", OK},
+    {"value: BIT STRING of another attribute", SUBJECT, "300d310b30090603550403 03020780", NAME},
     {"value: BIT STRING, unused bit set", SUBJECT, "300d310b3009060355042d 03020781", NAME},
-    {"value: SEQUENCE", SUBJECT, "300e310c300a0603550410 30030c0161", OK},
+    {"value: SEQUENCE", SUBJECT, "300e310c300a0603550410 30030c0161", NAME},
     {"value: SEQUENCE that is not DER", SUBJECT, "300d310b30090603550403 3002 0401", NAME},
     {"two attributes in order", SUBJECT, "30163114 3008 0603550403 0c0161 3008 0603550406 130161", OK},
-    {"two attributes alike", SUBJECT, "30163114 3008 0603550403 0c0161 3008 0603550403 0c0161", OK},
+    {"two attributes alike", SUBJECT, "30163114 3008 0603550403 0c0161 3008 0603550403 0c0161", NAME},
+    {"two attributes of a type", SUBJECT, "30163114 3008 0603550403 0c0161 3008 0603550403 0c0162", NAME},
+    {"two attributes of a type, one between", SUBJECT,
+     "3020311e 3008 0603550403 0c0161 3008 0603550406 130161 3008 0603550403 0c0162", NAME},
     {"two attributes out of order", SUBJECT, "30163114 3008 0603550406 130161 3008 0603550403 0c0161", NAME},
     {"shorter attribute after longer", SUBJECT, "30173115 3009 0603550403 0c026162 3008 0603550406 130161", NAME},
     {"shorter attribute before longer", SUBJECT, "30173115 3008 0603550406 130161 3009 0603550403 0c026162", OK},
@@ -809,6 +814,14 @@ static void test_limits(void)
     release(part);
     part = many(SEKI_POLICIES_MAX + 1, policy, sizeof policy, 5, policies, sizeof policies);
     expect("129 policies", EXTENSIONS, part, EXTENSION);
+    release(part);
+
+    static const uint8_t attribute[] = {0x30, 0x09, 0x06, 0x04, 0x2a, 0, 0, 0x01, 0x0c, 0x01, 0x61}, name[] = {0x31, 0x30};
+    part = many(SEKI_RDN_ATTRIBUTES_MAX, attribute, sizeof attribute, 5, name, sizeof name);
+    expect("16 attributes in an RDN", SUBJECT, part, OK);
+    release(part);
+    part = many(SEKI_RDN_ATTRIBUTES_MAX + 1, attribute, sizeof attribute, 5, name, sizeof name);
+    expect("17 attributes in an RDN", SUBJECT, part, NAME);
     release(part);
 
     seki_certificate c;
