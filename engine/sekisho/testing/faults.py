@@ -440,7 +440,7 @@ def _exponent_three(case: _Case) -> Login:
     return case.with_key(key, key.spki)
 
 
-@_kind("key", "key-malformed")
+@_kind("key", "key-malformed", "key-point")  # of an EC key the whole BIT STRING is the point
 def _key_trailing_data(case: _Case) -> Login:
     """Two bytes follow the holder's public key inside its BIT STRING."""
     spki = case.fields.spki
@@ -459,7 +459,7 @@ def _key_unsupported(case: _Case) -> Login:
     return case.with_key(None, der.sequence(algorithm, der.bit_string(b"\x04" + bytes(130) + b"\x01\x01")))
 
 
-@_kind("key", "key-point")
+@_kind("key", "key-point", "key-mode-mismatch")  # the latter where the profile has no mode for EC keys at all
 def _key_off_curve(case: _Case) -> Login:
     """The holder's P-256 point is not on its curve."""
     algorithm = der.sequence(der.oid("1.2.840.10045.2.1"), der.oid("1.2.840.10045.3.1.7"))
@@ -814,9 +814,10 @@ def _other_generation_key_id(case: _Case) -> Login:
     return case.issued(case.under(other))
 
 
-@_kind("odd", "accepted")
+@_kind("odd", "accepted", "path-refused")
 def _no_key_id(case: _Case) -> Login:
-    """The certificate does not say which of the CA's keys signed it."""
+    """The certificate does not say which of the CA's keys signed it: no CA may leave that out (RFC 5280, 4.2.1.1), and
+    strict verifiers, sekisho among them, refuse it."""
     return case.issued(case.fields.with_extension(None, "2.5.29.35"))
 
 
