@@ -14,7 +14,7 @@
 
 bool seki_ec_lanes_usable(void)
 {
-    return seki_cpu_has_ifma();
+    return seki_cpu_has_crypto_mb();
 }
 
 /* crypto_mb takes coordinates as little-endian 64-bit words. */

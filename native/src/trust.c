@@ -220,18 +220,20 @@ void seki_trust_free(seki_trust *trust)
 /* Copies, parses and judges one CA certificate by itself.  issuer->der stays NULL if it cannot even be read. */
 static uint16_t load(seki_issuer *issuer, seki_span der, seki_key_checker *checker)
 {
-    seki_certificate parsed;
-    seki_reason reason = seki_certificate_parse(der, &parsed, NULL);
-    if (reason != SEKI_NOT_DECIDED)
+    if (der.length == 0 || der.length > SEKI_CERTIFICATE_SIZE_MAX)
+        return der.length == 0 ? SEKI_INPUT_MISSING : SEKI_INPUT_TOO_LARGE;
+    uint8_t *copy = malloc(der.length);
+    if (copy == NULL)
+        return SEKI_ENGINE_FAULT;
+    memcpy(copy, der.data, der.length);
+    der.data = copy;
+    seki_certificate *c = &issuer->certificate;
+    seki_reason reason = issuer->anchor ? seki_certificate_parse_anchor(der, c, NULL) : seki_certificate_parse(der, c, NULL);
+    if (reason != SEKI_NOT_DECIDED) {
+        free(copy);
         return (uint16_t)reason;
-    issuer->der = malloc(der.length);
-    if (issuer->der == NULL)
-        return SEKI_ENGINE_FAULT;
-    memcpy(issuer->der, der.data, der.length);
-    der.data = issuer->der;
-    if (seki_certificate_parse(der, &issuer->certificate, NULL) != SEKI_NOT_DECIDED)
-        return SEKI_ENGINE_FAULT;
-    const seki_certificate *c = &issuer->certificate;
+    }
+    issuer->der = copy;
     seki_sha256(der, issuer->fingerprint);
     seki_issuer_identity(c, issuer->identity);
     issuer->window_from = c->not_before;
