@@ -1,0 +1,1 @@
+"""Benchmarks: sekisho side by side with its peers, in one run, every answer checked.  ``python -m bench --help``."""

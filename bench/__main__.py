@@ -1,0 +1,158 @@
+"""``python -m bench``: the command line of the benchmarks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.options import Options, threads_from
+from bench.peers import PEERS, Missing
+from bench.report import Report
+from bench.rows import CASES
+from bench.run import Run
+
+Command = Callable[..., Any]
+
+EPILOG = """\b
+Every figure is measured side by side with its peers in this run: rounds are interleaved (ours, peer, peer, ours ...),
+a figure is the median of the rounds, its spread the distance between the quartiles as a share of it, and a ratio is the
+median of the ratios of each round. Every answer is checked; a wrong one makes the exit code 1.
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def main() -> None:
+    """Measure sekisho beside its peers.
+
+    \b
+    python -m bench signatures                       every algorithm, batches of 1 to 8,192, one thread and all
+    python -m bench signatures --case rsa2048 --quick
+    python -m bench login --json login.json          certificates seen the first time (cold) and again (warm)
+    python -m bench cache --certificates 330000      memory and hit rate of the parsing cache
+    python -m bench peers                            which peers are here, and how to get the others
+    """
+
+
+def common(command: Command) -> Command:
+    """Options that all benchmarks share."""
+    for decorate in reversed(_COMMON):
+        command = decorate(command)
+    return command
+
+
+_COMMON = (
+    click.option(
+        "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there too."
+    ),
+    click.option("--rounds", type=click.IntRange(1, 1000), help="Interleaved rounds.  [default: 7; 3 with --quick]"),
+    click.option("--threads", default="1,all", show_default=True, help="Thread counts to measure, as in 1,2,all."),
+    click.option(
+        "--batch", "batches", type=click.IntRange(1, 1 << 20), multiple=True, help="Rows a call; may be repeated."
+    ),
+    click.option("--case", "cases", type=click.Choice(CASES), multiple=True, help="Only this; may be repeated."),
+    click.option(
+        "--peer",
+        "peers",
+        type=click.Choice([peer.name for peer in PEERS]),
+        multiple=True,
+        help="Only this peer; may be repeated.  [default: all that are here]",
+    ),
+    click.option(
+        "--clock",
+        type=click.Choice(["wall", "cpu"]),
+        default="wall",
+        show_default=True,
+        help="What one thread's rates are per second of: cpu where others use the machine too.",
+    ),
+    click.option("--quick", is_flag=True, help="Fewer rows, shorter rounds: to see that it runs, not to quote."),
+)
+
+
+@main.command(epilog=EPILOG)
+@common
+def signatures(**given: Any) -> None:
+    """verify_signatures through the public Python API, a KeySet of as many keys as rows.
+
+    Peers are given the same keys, kept in their own form, and the same hashes. At batch 1 the peer to look at is
+    openssl-new-context: a C loop which makes a new EVP_PKEY_CTX on a kept EVP_PKEY for every signature.
+    """
+    from bench import signatures as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    quick = given["quick"]
+    batches = (1, 64, 1024) if quick else (1, 8, 64, 1024, 8192)
+    options = _options(given, CASES, batches=batches, keys=128 if quick else 1024)
+    conditions = {"keys": options.keys, "input": "hashes (messages for ed25519), lists of bytes"}
+    report = _report("signatures", options, conditions)
+    _run(report, options, bench.benchmark, bench.steps(options), given["json_path"])
+
+
+@main.command()
+def peers() -> None:
+    """Say which peers are here, and how to get the others."""
+    console = Console()
+    for peer in PEERS:
+        try:
+            peer.command("kept" if "kept" in peer.uses else "new", Path("rows"))
+            console.print(f"[green]{peer.name:22}[/green] here: {peer.what}", highlight=False)
+        except Missing as missing:
+            console.print(f"[yellow]{peer.name:22}[/yellow] {missing}", highlight=False)
+    console.print("`make bench-peers` installs what can be installed.", highlight=False)
+
+
+def _options(given: dict[str, Any], cases: Any, *, batches: Any, keys: int) -> Options:
+    quick = given["quick"]
+    try:
+        threads = threads_from(given["threads"])
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--threads") from None
+    return Options(
+        cases=given["cases"] or cases,
+        threads=threads,
+        batches=tuple(sorted(set(given["batches"]))) or batches,
+        rounds=given["rounds"] or (3 if quick else 7),
+        slice_seconds=0.04 if quick else 0.12,
+        keys=keys,
+        peers=given["peers"] or tuple(peer.name for peer in PEERS),
+        cpu_time=given["clock"] == "cpu",
+    )
+
+
+def _report(name: str, options: Options, conditions: dict[str, Any]) -> Report:
+    from bench.machine import describe  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    clock = "CPU time where threads is 1" if options.cpu_time else "wall"
+    return Report(name, describe({}), {"rounds": options.rounds, "clock": clock, **conditions})
+
+
+def _run(
+    report: Report, options: Options, benchmark: Callable[[Run], None], steps: int, json_path: Path | None
+) -> NoReturn:
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task(report.bench, total=steps)
+
+        def step(what: str) -> None:
+            progress.update(task, advance=1, description=f"{report.bench}  {what}")
+
+        benchmark(Run(options, report, step))
+    if json_path is not None:
+        report.write(json_path)
+    report.show(Console(width=None if sys.stdout.isatty() else 140, highlight=False), options.headline_batch)
+    sys.exit(1 if report.wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
