@@ -3,9 +3,9 @@
  * The set
  *
  * A claim is one 64-bit word in a table of slots: 48 bits of the challenge's MAC, 16 of its expiry (the tag, in ticks of
- * 16 s).  The challenge's home line (8 words, a cache line) follows from other bits of the MAC; its window is that line and
+ * 8 s, rounded up).  The challenge's home line (8 words, a cache line) follows from other bits of the MAC; its window is that line and
  * the five after it.  A claim stands in one slot of its window, the first that was free.  Nothing is ever
- * cleared: a slot whose tag is behind the set's time is free.  The set's time, `newest`, only grows.
+ * cleared: a slot whose tag is not ahead of the set's time is free.  The set's time, `newest`, only grows.
  *
  * To claim:  (1) load all words of the window; one equal to ours: the challenge is used
  *            (2) load `newest`; by it, the first free slot
@@ -17,10 +17,10 @@
  * No challenge is accepted twice.  All loads and swaps above are sequentially consistent, so there is one order of them.
  *
  *   Lemma 1.  A word of X is overwritten only after newest >= X's expiry.  Its overwriter loaded the word in (1) and then
- *   `newest` in (2), and judged it free.  Either the tag was behind newest's tick: the tag is the expiry rounded up, so newest had
- *   passed the expiry.  Or it was more than TICKS_LIVE ahead: but X was claimed when the set's time was at least the batch's `at`
+ *   `newest` in (2), and judged it free.  Either the tag was at or behind newest's tick: the tag is the expiry rounded up and
+ *   the tick is newest rounded down, so newest had reached the expiry.  Or it was more than TICKS_LIVE ahead: but X was claimed when the set's time was at least the batch's `at`
  *   (checked), X's expiry is at most `at` + skew + lifetime, and newest was loaded after the word and only grows: so a claimed
- *   word is at most TICKS_LIVE ahead, and this one is of a challenge 2^16 ticks (12 days) older.  The judgement stays true until
+ *   word is at most TICKS_LIVE ahead, and this one is of a challenge 2^16 ticks (6 days) older.  The judgement stays true until
  *   the swap of (3): the swap wants the same word, and a word of a passed expiry is not made claimable by time.
  *   (This is why `newest` is loaded after the words: a process that was stopped for an hour between the two would
  *   otherwise judge living words by an old time.)
@@ -38,7 +38,7 @@
  * fingerprint is stored only by the one that was accepted, and a fingerprint left by the slot's earlier owner, or stored
  * late by one that was stopped for minutes, is of a request about another challenge.
  *
- * A tag of 12 days ago (or 24 ...) looks alive again for TICKS_LIVE ticks.  That only keeps a slot from being used.
+ * A tag of 6 days ago (or 12 ...) looks alive again for TICKS_LIVE ticks.  That only keeps a slot from being used.
  *
  * Losing the set
  *
@@ -63,7 +63,7 @@
 
 enum {
     WINDOW = SEKI_CLAIMS_WINDOW,
-    TICK_SHIFT = 4, /* 16 s */
+    TICK_SHIFT = 3, /* 8 s: a claim keeps its slot 4 s longer than its life, on the average */
     TICKS_LIVE = ((SEKI_CHALLENGE_LIFETIME_MAX + SEKI_CHALLENGE_SKEW_MAX) >> TICK_SHIFT) + 2,
     /* Each failed swap means that another claim took a slot; after so many, the window is being fought over beyond reason. */
     ATTEMPTS_MAX = 4 * WINDOW,
@@ -301,7 +301,7 @@ static unsigned tag_of(int64_t expires)
 static bool is_free(uint64_t word, unsigned tag, int64_t newest)
 {
     unsigned ahead = (tag - (unsigned)((uint64_t)newest >> TICK_SHIFT)) & (unsigned)TAG_MASK;
-    return word == 0 || ahead > TICKS_LIVE;
+    return word == 0 || ahead == 0 || ahead > TICKS_LIVE;
 }
 
 static void raise_to(_Atomic int64_t *time, int64_t value)
