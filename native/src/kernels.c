@@ -32,7 +32,7 @@ void seki_kernels_start(void)
     (void)pthread_once(&started, start);
 }
 
-static bool on(seki_kernel_id id)
+bool seki_kernels_on(seki_kernel_id id)
 {
     return atomic_load_explicit(&kernels[id].state, memory_order_relaxed) == SEKI_KERNEL_ON;
 }
@@ -42,12 +42,12 @@ seki_kernel_id seki_kernels_rsa(unsigned bits)
     if (bits != 2048 && bits != 3072 && bits != 4096)
         return SEKI_KERNEL_NONE;
     seki_kernel_id id = (seki_kernel_id)atomic_load_explicit(&rsa_kernel_of[bits / 1024 - 2], memory_order_relaxed);
-    return id != SEKI_KERNEL_NONE && on(id) ? id : SEKI_KERNEL_NONE;
+    return id != SEKI_KERNEL_NONE && seki_kernels_on(id) ? id : SEKI_KERNEL_NONE;
 }
 
 seki_kernel_id seki_kernels_ec(seki_kernel_id id)
 {
-    return on(id) ? id : SEKI_KERNEL_NONE;
+    return seki_kernels_on(id) ? id : SEKI_KERNEL_NONE;
 }
 
 seki_rsa_kernel seki_kernels_rsa_function(seki_kernel_id id)
@@ -69,7 +69,7 @@ void seki_kernels_off(seki_kernel_id id, seki_kernel_state why)
     uint32_t expected = SEKI_KERNEL_ON;
     atomic_compare_exchange_strong(&kernels[id].state, &expected, (uint32_t)why);
     if (id == SEKI_KERNEL_SHA256)
-        seki_sha256_lanes_enable(on(id));
+        seki_sha256_lanes_enable(seki_kernels_on(id));
     choose_rsa();
 }
 
@@ -176,7 +176,7 @@ static void choose_rsa(void)
 {
     seki_kernel_id best = SEKI_KERNEL_NONE;
     for (seki_kernel_id id = SEKI_KERNEL_RSA_AVX512; id <= SEKI_KERNEL_RSA_CRYPTO_MB; id++)
-        if (on(id) && (best == SEKI_KERNEL_NONE || kernels[id].ns_per_row < kernels[best].ns_per_row))
+        if (seki_kernels_on(id) && (best == SEKI_KERNEL_NONE || kernels[id].ns_per_row < kernels[best].ns_per_row))
             best = id;
     for (size_t i = 0; i < 3; i++)
         atomic_store(&rsa_kernel_of[i], (uint32_t)best);

@@ -20,6 +20,9 @@ seki_kernel_id seki_kernels_ec(seki_kernel_id kernel);
 
 seki_rsa_kernel seki_kernels_rsa_function(seki_kernel_id kernel);
 
+/* Whether it is trusted now.  A caller asks again after each group of lanes. */
+bool seki_kernels_on(seki_kernel_id kernel);
+
 /* Switches a kernel off for the reason given.  Only the first reason is kept. */
 void seki_kernels_off(seki_kernel_id kernel, seki_kernel_state why);
 
