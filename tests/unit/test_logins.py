@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.login_desk import AUDIENCE, TENANT, ClaimsFile, Desk, Keys, reasons
 
 from sekisho import testing
 from sekisho._native import lib
@@ -20,7 +21,6 @@ from sekisho.testing.keys import KeyKind
 from sekisho.testing.keys import Mode as SigningMode
 from sekisho.trust import TrustStore
 from sekisho.verifier import LoginBatch, Verifier
-from tests.unit.login_desk import AUDIENCE, TENANT, ClaimsFile, Desk, Keys, reasons
 
 CITIZENS = 12
 PROFILES: dict[SigningMode | None, str] = {
