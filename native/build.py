@@ -86,7 +86,8 @@ def builder() -> FFI:
     if os.environ.get("SEKISHO_WERROR") == "1":
         compile_args.append("-Werror")
     if os.environ.get("SEKISHO_SANITIZE") == "1":
-        sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+        # -O1: the unrolled kernels take minutes to compile otherwise
+        sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-O1"]
         compile_args += sanitize
         link_args += sanitize
     ffi.set_source(
