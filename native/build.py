@@ -57,7 +57,9 @@ def crypto_mb() -> tuple[Path, Path] | None:
         print("native/build.py: crypto_mb is not installed; building without it", file=sys.stderr)
         return None
     if hashlib.sha256(archive.read_bytes()).hexdigest() != CRYPTO_MB_SHA256:
-        raise SystemExit(f"native/build.py: {archive} is not the pinned archive; set SEKISHO_MULTIBUFFER=0 to build without")
+        raise SystemExit(
+            f"native/build.py: {archive} is not the pinned archive; set SEKISHO_MULTIBUFFER=0 to build without"
+        )
     return header.parent.parent, archive
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 from sekisho._version import __version__
 
 try:
-    from sekisho import _sekisho
+    _sekisho: Any = import_module("sekisho._sekisho")
 except ImportError as error:  # pragma: no cover - needs a broken installation
     raise ImportError(
         f"sekisho's C core cannot be loaded ({error}). It needs OpenSSL 3 (Debian: apt-get install libssl3) and a "

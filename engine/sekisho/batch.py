@@ -22,6 +22,7 @@ Buffer: TypeAlias = "bytes | bytearray | memoryview | NDArray[Any]"
 ColumnLike: TypeAlias = "Column | Sequence[bytes] | NDArray[Any]"
 
 _ABSENT: Final = ffi.new("seki_column *")
+_BYTES: Final = ffi.typeof("uint8_t[]")  # a type looked up once: the way in costs a batch of 1 dearly
 
 
 class Column:
@@ -31,15 +32,23 @@ class Column:
     and is immutable.
     """
 
-    __slots__ = ("_keep", "data", "native", "offsets", "rows")
+    __slots__ = ("_native", "data", "fields", "offsets", "rows")
 
     def __init__(self, data: Any, offsets: Any, width: int, rows: int) -> None:
         self.data = data
         self.offsets = offsets
         self.rows = rows
-        data_view, offset_view = ffi.from_buffer("uint8_t[]", data), ffi.from_buffer(offsets)
-        self._keep = (data_view, offset_view)
-        self.native = ffi.new("seki_column *", (data_view, len(data_view), offset_view, width))
+        view = ffi.from_buffer(_BYTES, data)
+        self.fields = (view, len(view), ffi.from_buffer(offsets), width)
+        """What a `seki_column` is made of; good as long as this object lives."""
+        self._native: Any = None
+
+    @property
+    def native(self) -> Any:
+        """A `seki_column *`; good as long as this object lives."""
+        if self._native is None:
+            self._native = ffi.new("seki_column *", self.fields)
+        return self._native
 
     @classmethod
     def of(cls, rows: ColumnLike) -> Column:
@@ -49,6 +58,8 @@ class Column:
         Raises:
             TypeError: a row is not bytes.
         """
+        if type(rows) is list and len(rows) == 1 and type(rows[0]) is bytes:
+            return cls(rows[0], array("q", (0, len(rows[0]))), 8, 1)  # one login at a time: as fast as may be
         if isinstance(rows, Column):
             return rows
         if isinstance(rows, np.ndarray):
@@ -110,7 +121,7 @@ class Column:
         """Row `row`, copied."""
         if not 0 <= row < self.rows:
             raise IndexError(row)
-        ends = np.frombuffer(self.offsets, dtype=np.int32 if self.native.offset_width == 4 else np.int64)
+        ends = np.frombuffer(self.offsets, dtype=np.int32 if self.fields[3] == 4 else np.int64)
         return bytes(memoryview(self.data).cast("B")[int(ends[row]) : int(ends[row + 1])])
 
 

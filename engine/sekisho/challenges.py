@@ -1,12 +1,13 @@
-"""Challenges: printable tokens with a MAC, issued in bulk, checked without a table (docs/ARCHITECTURE.md; FACTS section C).
+"""Challenges: printable tokens with a MAC, issued in bulk, checked without a table (docs/ARCHITECTURE.md).
 
-The format stands in native/include/sekisho.h, "challenges and claims". A token says key, tenant, audience, profile, when it was
-issued and until when it holds, 128 random bits and, where it is bound to one, a transaction's digest. Its MAC also covers an
-opaque binding (a session, a QR id) that is not in it: whoever checks it must know it.
+The format stands in native/include/sekisho.h, "challenges and claims". A token says key, tenant, audience, profile,
+when it was issued and until when it holds, 128 random bits and, where it is bound to one, a transaction's digest. Its
+MAC also covers an opaque binding (a session, a QR id) that is not in it: whoever checks it must know it.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sekisho import keyfiles
 from sekisho._native import check, ffi, lib
 from sekisho.batch import Column, ColumnLike, absent
 from sekisho.reasons import Reason
@@ -62,6 +64,20 @@ class ChallengeKeys:
         """A new random key that lives as long as this object: for tests, and for one process alone."""
         return cls({1: secrets.token_bytes(KEY_SIZE)}, current=1)
 
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> ChallengeKeys:
+        """The keys of a key file: the current one issues, all of them check.
+
+        Args:
+            path: a file made by `sekisho keys make`; None: the one that systemd handed over (`keyfiles.find`).
+
+        Raises:
+            KeyFileError: there is none, others can read it, or its form is wrong. The message says what to do.
+            OSError: it cannot be opened.
+        """
+        file = keyfiles.load(keyfiles.find() if path is None else path)
+        return cls(file.secrets(), current=None if file.current is None else file.current.id)
+
     def issue(
         self,
         rows: int,
@@ -98,7 +114,8 @@ class ChallengeKeys:
         params.issued = int(time.time()) if at is None else at
         params.audience = audience_field(audience)
         if random is not None and len(random) != rows * lib.SEKI_CHALLENGE_RANDOM_SIZE:
-            raise ValueError(f"{rows} challenges want {rows * lib.SEKI_CHALLENGE_RANDOM_SIZE} random bytes, not {len(random)}")
+            wanted = rows * lib.SEKI_CHALLENGE_RANDOM_SIZE
+            raise ValueError(f"{rows} challenges want {wanted} random bytes, not {len(random)}")
         keep: list[Column] = []
         tokens = np.zeros(rows, dtype=f"S{CHALLENGE_SIZE}")
         if rows:
@@ -107,12 +124,12 @@ class ChallengeKeys:
                     self.native,
                     params,
                     rows,
-                    _pointer("bindings", bindings, rows, keep),
-                    _pointer("transactions", transactions, rows, keep),
+                    column_pointer("bindings", bindings, rows, keep),
+                    column_pointer("transactions", transactions, rows, keep),
                     ffi.NULL if random is None else ffi.from_buffer("uint8_t[]", random),
                     ffi.from_buffer("uint8_t[]", tokens, require_writable=True),
                 ),
-                "issuing challenges (a current key, lifetime 1 to 300 s, bindings up to 1,024 bytes, transactions of 32)",
+                "issuing challenges (a current key, life of 1 to 300 s, bindings up to 1024 bytes, transactions of 32)",
             )
         return tokens
 
@@ -136,9 +153,7 @@ class ChallengeKeys:
             ValueError: columns of different lengths, or a skew outside its range.
         """
         column = Column.of(tokens)
-        expect = ffi.new("seki_challenge_expectation *")
-        expect.tenant, expect.profile, expect.skew = tenant, profile, skew
-        expect.audience = audience_field(audience)
+        expect = expectation(profile=profile, tenant=tenant, audience=audience, skew=skew)
         keep = [column]
         reasons = np.full(column.rows, int(Reason.NOT_DECIDED), dtype=np.uint16)
         if column.rows:
@@ -148,8 +163,8 @@ class ChallengeKeys:
                     expect,
                     column.rows,
                     column.native,
-                    _pointer("bindings", bindings, column.rows, keep),
-                    _pointer("transactions", transactions, column.rows, keep),
+                    column_pointer("bindings", bindings, column.rows, keep),
+                    column_pointer("transactions", transactions, column.rows, keep),
                     int(time.time()) if at is None else at,
                     ffi.NULL,
                     ffi.from_buffer("uint16_t[]", reasons, require_writable=True),
@@ -175,7 +190,16 @@ def tokens_of(column: Iterable[bytes]) -> list[bytes]:
     return [bytes(token) for token in column]
 
 
-def _pointer(name: str, values: ColumnLike | None, rows: int, keep: list[Column]) -> Any:
+def expectation(*, profile: int, tenant: int, audience: str, skew: int) -> Any:
+    """What a token must say, in the core's form."""
+    expect = ffi.new("seki_challenge_expectation *")
+    expect.tenant, expect.profile, expect.skew = tenant, profile, skew
+    expect.audience = audience_field(audience)
+    return expect
+
+
+def column_pointer(name: str, values: ColumnLike | None, rows: int, keep: list[Column]) -> Any:
+    """An optional column in the core's form, kept alive by `keep`."""
     if values is None:
         return ffi.addressof(absent())
     column = Column.of(values)

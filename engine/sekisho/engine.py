@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sekisho._native import check, ffi, lib
 
-__all__ = ["CacheStatistics", "Engine", "Kernel", "KERNELS", "default_engine", "disable_kernel", "kernels"]
+__all__ = ["KERNELS", "CacheStatistics", "Engine", "Kernel", "default_engine", "disable_kernel", "kernels"]
 
 CACHE_BYTES_DEFAULT: Final = 256 * 1024 * 1024  # a city of 330,000 at 768 bytes each
 CROSS_CHECK_DEFAULT: Final = 1024  # one acceptance of a lane in so many is checked by OpenSSL too: 0.3 % of a core

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,11 @@ from sekisho.verdicts import SIGNATURE_VERDICT, Verdicts
 __all__ = ["KeySet", "SignatureBatch", "verify_signatures"]
 
 _ALL: Final = 2**64 - 1
+
+# Types looked up once: the way in must not cost a batch of 1 more than its verification.
+_BATCH: Final = ffi.typeof("seki_signature_batch *")
+_VERDICTS: Final = ffi.typeof("seki_signature_verdict[]")
+_ONE_NUMBER: Final = ffi.typeof("uint32_t[1]")
 
 
 class KeySet:
@@ -90,44 +96,57 @@ def verify_signatures(
     if messages.rows != rows:
         raise ValueError(f"{rows} signatures want {rows} messages, not {messages.rows}")
     keys = batch.keys if isinstance(batch.keys, KeySet) else KeySet(batch.keys)
-    modes, modes_stride = _numbers("mode", _mode_numbers(batch.mode), rows)
+    modes, modes_stride = _modes(batch.mode, rows)
     if batch.key is None:
         if len(keys) != rows:
-            raise ValueError(f"{rows} signatures want {rows} keys, or `key` naming each one's row, not {len(keys)} keys")
+            raise ValueError(
+                f"{rows} signatures want {rows} keys, or `key` naming each one's row, not {len(keys)} keys"
+            )
         key_index, key_stride = ffi.NULL, 1
     else:
         key_index, key_stride = _numbers("key", batch.key, rows)
-    native = ffi.new("seki_signature_batch *")
-    native.rows = rows
-    native.keys = keys.native
-    native.key_index = key_index
-    native.key_index_stride = key_stride
-    native.modes = modes
-    native.modes_stride = modes_stride
-    native.messages = messages.native[0]
-    native.prehashed = batch.prehashed
-    native.signatures = signatures.native[0]
-    native.confirmations = _ALL if confirmations is None else confirmations
+    native = ffi.new(
+        _BATCH,
+        {
+            "rows": rows,
+            "keys": keys.native,
+            "key_index": key_index,
+            "key_index_stride": key_stride,
+            "modes": modes,
+            "modes_stride": modes_stride,
+            "messages": messages.fields,
+            "prehashed": batch.prehashed,
+            "signatures": signatures.fields,
+            "confirmations": _ALL if confirmations is None else confirmations,
+        },
+    )
     out = np.zeros(rows, dtype=SIGNATURE_VERDICT)
     if rows:
         engine = engine or default_engine()
-        view = ffi.cast("seki_signature_verdict *", ffi.from_buffer(out, require_writable=True))
+        view = ffi.from_buffer(_VERDICTS, out, require_writable=True)
         check(lib.seki_verify_signatures(engine.native, native, view), "verifying signatures")
     return Verdicts(out, Reason.SIGNATURE_OK)
 
 
-def _mode_numbers(mode: Any) -> Any:
-    if isinstance(mode, str):
-        return int(Mode.parse(mode))
-    if isinstance(mode, int | np.ndarray):
-        return mode
-    return [int(Mode.parse(one)) if isinstance(one, str) else int(one) for one in mode]
+def _modes(mode: Any, rows: int) -> tuple[Any, int]:
+    """A C array of modes and its stride: 0 where one holds for all rows."""
+    if isinstance(mode, str | int):
+        return _one_mode(mode), 0
+    if not isinstance(mode, np.ndarray):
+        mode = [int(Mode.parse(one)) if isinstance(one, str) else int(one) for one in mode]
+    return _numbers("mode", mode, rows)
+
+
+@lru_cache(maxsize=64)
+def _one_mode(mode: Mode | str) -> Any:
+    """A C array of that one mode; shared by batches, and never written to."""
+    return ffi.new(_ONE_NUMBER, (int(Mode.parse(mode)) if isinstance(mode, str) else int(mode),))
 
 
 def _numbers(what: str, values: Any, rows: int) -> tuple[Any, int]:
     """A C array of uint32 and its stride: 0 where one value holds for all rows."""
     if isinstance(values, int):
-        return ffi.from_buffer("uint32_t[]", array("I", (values,))), 0
+        return ffi.new(_ONE_NUMBER, (values,)), 0
     numbers = np.array(values, dtype=np.uint32)
     if numbers.shape != (rows,):
         raise ValueError(f"{rows} signatures want {rows} values of `{what}` or one for all, not {numbers.shape}")

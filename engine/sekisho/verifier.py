@@ -154,7 +154,7 @@ class Verifier:
         if own and challenges is None:
             raise ValueError(
                 f"profile {self.profile.name!r} takes challenges of our own: give the Verifier `challenges` (ChallengeKeys) "
-                "and `claims` (Claims), or use a profile with challenge = \"foreign\""
+                'and `claims` (Claims), or use a profile with challenge = "foreign"'
             )
         keep = [certificates]
         native = ffi.new("seki_login_batch *")
@@ -167,7 +167,9 @@ class Verifier:
             setattr(native, name, _column(name, getattr(batch, name), rows, keep))
         when = times(int(time.time()) if at is None else at, rows)
         native.at, native.at_stride = when.native, when.stride
-        native.confirmations = CONFIRMATIONS_MIN + rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations
+        native.confirmations = (
+            CONFIRMATIONS_MIN + rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations
+        )
         return self._run(lib.seki_verify_logins, native, rows, Reason.ACCEPTED)
 
     def verify_certificates(

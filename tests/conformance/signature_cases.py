@@ -8,13 +8,23 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
 from sekisho.modes import Mode
 from sekisho.testing.der import bit_string, integer, oid, sequence, tlv
-
 from tests.conformance.suites import files, only, read
 
 _HASHES = {"SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", "SHA-1": "sha1"}
-_FILE = {"algorithm", "header", "notes", "numberOfTests", "schema", "testGroups", "generatorVersion", "source", "vectors"}
+_FILE = {
+    "algorithm",
+    "header",
+    "notes",
+    "numberOfTests",
+    "schema",
+    "testGroups",
+    "generatorVersion",
+    "source",
+    "vectors",
+}
 _GROUP = {
     "type", "source", "sha", "publicKey", "publicKeyDer", "publicKeyPem", "publicKeyJwk", "publicKeyAsn", "keyAsn", "keyDer",
     "keyPem", "keyJwk", "keySize", "privateKey", "privateKeyPkcs8", "privateKeyPem", "mgf", "mgfSha", "sLen", "tests",
@@ -121,7 +131,9 @@ def _cavp_case(stem: str, number: int, case: dict[str, Any]) -> Case:
         size = 32 if case["curve"] == "P-256" else 48
         key = _ec_spki(case["curve"], int(case["qx"], 16), int(case["qy"], 16), size)
         signature = b"".join(int(case[part], 16).to_bytes(size, "big") for part in "rs")
-        return Case(identity, case["curve"], key, Mode.parse(f"ecdsa-{digest}-raw") if signs else None, message, signature, good)
+        return Case(
+            identity, case["curve"], key, Mode.parse(f"ecdsa-{digest}-raw") if signs else None, message, signature, good
+        )
     modulus, exponent = int(case["n"], 16), int(case["e"], 16)
     key = _rsa_spki(sequence(integer(modulus), integer(exponent)))
     signature = bytes.fromhex(case["sig"]).rjust((modulus.bit_length() + 7) // 8, b"\0")
