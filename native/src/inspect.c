@@ -8,8 +8,11 @@ enum { LIST_DEPTH_MAX = 32 }; /* levels; said in sekisho.h */
 static seki_part part(seki_span whole, seki_span inner);
 static void fill(const seki_certificate *c, seki_certificate_summary *out);
 
-seki_status seki_certificate_summarize(const uint8_t *der, size_t length, seki_certificate_summary *out, uint32_t *reason,
-                                       size_t *fault)
+_Static_assert(sizeof((seki_certificate_summary *)0)->extension / sizeof(seki_extension_summary) == SEKI_EXTENSIONS_MAX,
+               "sekisho.h writes the number out for cffi");
+
+seki_status seki_certificate_summarize(const uint8_t *der, size_t length, seki_certificate_summary *out,
+                                       uint32_t *reason, size_t *fault)
 {
     if (out == NULL || reason == NULL || fault == NULL || (der == NULL && length != 0))
         return SEKI_E_ARGUMENT;
