@@ -22,6 +22,7 @@ from rich.text import Text
 
 from sekisho._version import __version__
 from sekisho.cli.base import console, json_option, print_json, progress_bar
+from sekisho.cli.machine import cpu_flags, cpu_model
 
 __all__ = ["command"]
 
@@ -115,21 +116,9 @@ def _versions() -> dict[str, str]:
 
 
 def _cpu() -> dict[str, Any]:
-    model, flags = platform.processor() or platform.machine(), ""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            model = value.strip()
-        if name.strip() in ("flags", "Features"):
-            flags = value
-            break
-    has = set(flags.split())
+    has = cpu_flags()
     return {
-        "model": model,
+        "model": cpu_model(),
         "usable": len(os.sched_getaffinity(0)),
         "present": os.cpu_count() or 1,
         "features": [one for one in CPU_FEATURES if one in has],
