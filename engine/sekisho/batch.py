@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
@@ -59,7 +60,7 @@ class Column:
             TypeError: a row is not bytes.
         """
         if type(rows) is list and len(rows) == 1 and type(rows[0]) is bytes:
-            return cls(rows[0], array("q", (0, len(rows[0]))), 8, 1)  # one login at a time: as fast as may be
+            return cls(rows[0], _one_row(len(rows[0])), 8, 1)
         if isinstance(rows, Column):
             return rows
         if isinstance(rows, np.ndarray):
@@ -123,6 +124,12 @@ class Column:
             raise IndexError(row)
         ends = np.frombuffer(self.offsets, dtype=np.int32 if self.fields[3] == 4 else np.int64)
         return bytes(memoryview(self.data).cast("B")[int(ends[row]) : int(ends[row + 1])])
+
+
+@lru_cache(maxsize=256)
+def _one_row(length: int) -> bytes:
+    """Offsets of a column of one row: hashes and signatures have few lengths."""
+    return array("q", (0, length)).tobytes()
 
 
 def absent() -> Any:
