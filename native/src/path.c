@@ -37,6 +37,8 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
         return SEKI_CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL;
     if (leaf->is_ca)
         return SEKI_LEAF_IS_CA;
+    if ((leaf->extensions & SEKI_EXT_NAME_CONSTRAINTS) != 0)
+        return SEKI_NAME_CONSTRAINTS; /* RFC 5280, 4.2.1.10: only in a CA certificate; OpenSSL does not look */
     if (at < leaf->not_before - profile->clock_skew)
         return SEKI_NOT_YET_VALID;
     if (at > leaf->not_after + profile->clock_skew)
@@ -62,8 +64,7 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
 
 bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer, const seki_profile *profile)
 {
-    uint32_t for_openssl = SEKI_EXT_NAME_CONSTRAINTS | SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS
-                           | SEKI_EXT_INHIBIT_ANY_POLICY;
+    uint32_t for_openssl = SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS | SEKI_EXT_INHIBIT_ANY_POLICY;
     uint32_t never_critical = SEKI_EXT_AUTHORITY_KEY_ID | SEKI_EXT_SUBJECT_KEY_ID;
     bool subject_empty = leaf->subject.length <= 2;
     return !issuer->slow && leaf->version == 3 && (leaf->extensions & for_openssl) == 0
