@@ -142,7 +142,8 @@ static void lock_shard(shard *s)
 
 seki_cache *seki_cache_new(uint64_t bytes)
 {
-    uint64_t per_shard = bytes / SHARDS;
+    const uint64_t fixed = sizeof(seki_cache) + FORGED_SLOTS * sizeof(forged);
+    uint64_t per_shard = bytes > fixed ? (bytes - fixed) / SHARDS : 0;
     size_t chunks = 0, index = 0;
     /* As many chunks as fit beside an index of at least 1.5 slots a cell. */
     for (size_t n = 1; n <= (1u << 26) / CHUNK_CELLS_MAX - 1; n++) {
