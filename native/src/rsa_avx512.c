@@ -11,6 +11,7 @@
 #else
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw")
+#pragma GCC optimize("no-var-tracking") /* with -g it takes longer than all the rest, and helps nobody here */
 #endif
 
 #include "rsa_digits24.inc"

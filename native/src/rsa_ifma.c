@@ -19,6 +19,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512ifma"))), apply_to = function)
 #else
 #pragma GCC push_options
+#pragma GCC optimize("no-var-tracking") /* see rsa_avx512.c */
 #ifdef SEKI_IFMA_SOFTWARE
 #pragma GCC target("avx512f,avx512dq,avx512bw")
 #else

@@ -104,8 +104,10 @@ static void fill_runs(uint8_t *out, size_t size)
  * 7fffff, where a signed digit turns over, 52 bits of ones, and the like. */
 static void fill_periods(uint8_t *out, size_t size)
 {
-    static const size_t periods[] = {24, 48, 52, 104, 13, 8, 64};
-    const size_t period = periods[below(sizeof periods / sizeof *periods)], phase = below(period);
+    static const size_t periods[] = {24, 24, 24, 48, 52, 52, 104, 13, 64};
+    const size_t period = periods[below(sizeof periods / sizeof *periods)];
+    const size_t aligned = (period - 8 * size % period) % period; /* the pattern starts at a digit's top */
+    const size_t phase = below(4) == 0 ? below(period) : aligned;
     uint8_t pattern[104];
     const unsigned kind = (unsigned)below(4);
     for (size_t i = 0; i < period; i++)
@@ -150,7 +152,7 @@ static void make_modulus(uint8_t *out, size_t size, size_t kind)
     out[size - 1] |= 1;
 }
 
-enum { SIGNATURE_KINDS = 15 };
+enum { SIGNATURE_KINDS = 16 };
 
 /* A number below n. */
 static void make_signature(BIGNUM *out, const BIGNUM *n, size_t size, size_t kind, BN_CTX *context)
@@ -190,7 +192,8 @@ static void make_signature(BIGNUM *out, const BIGNUM *n, size_t size, size_t kin
         fill_periods(bytes, size);
         done = BN_bin2bn(bytes, (int)size, out) != NULL;
         break;
-    case 10: { /* such that s 2^k mod n, with which a kernel begins, is all extreme digits */
+    case 10:
+    case 11: { /* such that s 2^k mod n, with which a kernel begins, is all extreme digits */
         const int radix = below(2) == 0 ? 24 : 52;
         const int shift = (8 * (int)size + (radix == 24 ? 8 : 0) + radix - 1) / radix * radix;
         BIGNUM *power = BN_new();
