@@ -92,6 +92,58 @@ def signatures(**given: Any) -> None:
     _run(report, options, bench.benchmark, bench.steps(options), given["json_path"])
 
 
+@main.command(epilog=EPILOG)
+@common
+def login(**given: Any) -> None:
+    """Whole logins: certificates seen the first time (cold), and seen again (warm).
+
+    Cold, a peer reads the certificate, verifies its path and verifies the signature; warm, it verifies the signature
+    under a kept public key and nothing else. We check the challenge and claim it as well. With one thread and RSA-2048
+    the report also says what a login costs beyond its lane verifies and its SHA-256 compressions.
+    """
+    from bench import login as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    quick = given["quick"]
+    options = _options(given, bench.CASES, batches=(1024,) if not quick else (256,), keys=256 if quick else 2048)
+    conditions = {"certificates": options.keys, "input": "columns: one buffer and offsets each"}
+    report = _report("login", options, conditions)
+    _run(report, options, bench.benchmark, bench.steps(options), given["json_path"])
+
+
+@main.command()
+@common
+@click.option(
+    "--certificates",
+    type=click.IntRange(100, 16_000_000),
+    help="Distinct certificates in the cache.  [default: 20,000; 2,000 with --quick]",
+)
+@click.option("--forged", type=click.IntRange(1000), help="Forged ones.  [default: 1,000,000; 20,000 with --quick]")
+@click.option(
+    "--city",
+    "city_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the city in that folder: 330,000 certificates take minutes to make.",
+)
+def cache(certificates: int | None, forged: int | None, city_folder: Path | None, **given: Any) -> None:
+    """The parsing cache: bytes an entry, hits and misses a second, and a flood of forged certificates.
+
+    The flood is of distinct forgeries strewn among certificates seen before, in a cache with room for these and little
+    more; the figure is how often they still come out of it.
+    """
+    from bench import cache as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    quick = given["quick"]
+    options = _options(given, ("rsa2048",), batches=(1024,), keys=0)
+    wanted = certificates or (2_000 if quick else 20_000)
+    floods = forged or (20_000 if quick else 1_000_000)
+    report = _report("cache", options, {"certificates": wanted, "forged": floods})
+
+    def benchmark(run: Run) -> None:
+        bench.benchmark(run, wanted, floods, city_folder)
+
+    _run(report, options, benchmark, bench.steps(options), given["json_path"])
+
+
 @main.command()
 def peers() -> None:
     """Say which peers are here, and how to get the others."""

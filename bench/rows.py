@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -25,8 +25,6 @@ from typing import Final
 from sekisho.testing.keys import KeyKind, PrimePool, RsaKey, SigningKey, key_from_scalar, scalar_from_label, stream
 
 __all__ = ["ALGORITHMS", "CASES", "MODES", "Row", "RowsFile", "signature_rows"]
-
-Progress = Callable[[int, int], None]
 
 CASES: Final[tuple[KeyKind, ...]] = ("rsa2048", "rsa3072", "rsa4096", "p256", "p384", "ed25519")
 ALGORITHMS: Final = {"rsa2048": 1, "rsa3072": 1, "rsa4096": 1, "p256": 2, "p384": 3, "ed25519": 4}
@@ -88,20 +86,16 @@ class RowsFile:
         path.write_bytes(b"".join(parts))
 
 
-def signature_rows(case: KeyKind, count: int, *, workers: int, progress: Progress | None = None) -> RowsFile:
+def signature_rows(case: KeyKind, count: int, *, workers: int, message_size: int = MESSAGE_SIZE) -> RowsFile:
     """`count` good signatures, each under a key of its own, and one bad one of each kind."""
     keys = _keys(case, count, workers)
 
     def make(index: int) -> Row:
-        message = stream("sekisho bench message", case, index, size=MESSAGE_SIZE)
+        message = stream("sekisho bench message", case, index, size=message_size)
         return Row(keys[index].spki, message, digest(case, message), keys[index].sign(message))
 
-    rows: list[Row] = []
     with ThreadPoolExecutor(workers) as pool:
-        for row in pool.map(make, range(count)):
-            rows.append(row)
-            if progress:
-                progress(len(rows), count)
+        rows = list(pool.map(make, range(count)))
     return RowsFile(case, rows, bad_rows(case, rows))
 
 

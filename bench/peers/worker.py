@@ -78,7 +78,7 @@ def cryptography_cold(rows: Rows) -> tuple[str, list[Verify]]:
         PolicyBuilder()
         .store(store)
         .time(datetime.fromtimestamp(rows.at, UTC))
-        .extension_policies(ca_policy=ExtensionPolicy.permit_all(), ee_policy=leaf_policy)
+        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=leaf_policy)
         .build_client_verifier()
     )
     arguments = cryptography_arguments(rows, prehashed=False)
