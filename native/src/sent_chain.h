@@ -7,10 +7,18 @@
 
 #include "engine.h"
 
-enum { SEKI_SENT_SIGNATURES_MAX = 12 }; /* signature checks a login with sent certificates may cost */
+enum {
+    SEKI_SENT_SIGNATURES_MAX = 12, /* signature checks a login with sent certificates may cost */
+    SEKI_SENT_PATHS_MAX = 4        /* whole paths of one login that are judged, each by OpenSSL */
+};
 
-/* Finds the way from row->leaf over row->intermediates to an issuer of `trust`.
- * Sets row->issuer, sent, sent_count and the window of the sent certificates; 0, or the reason. */
-seki_reason seki_sent_chain(const seki_trust *trust, const seki_profile *profile, seki_workspace *space, seki_login_row *row);
+/* Judges the path that stands in `row`: 0, or the reason against it. */
+typedef seki_reason (*seki_path_judge)(void *context, seki_login_row *row);
+
+/* Looks for a way from row->leaf over row->intermediates to an issuer of `trust` that `judge` accepts, going back where a
+ * way ends (RFC 4158, 2.4.2; OpenSSL's builder does not).  Sets row->issuer, sent, sent_count and the window of the sent certificates.
+ * Returns 0; else the reason of the first whole path, or why there was none; row->issuer is then -1. */
+seki_reason seki_sent_chain(const seki_trust *trust, const seki_profile *profile, seki_workspace *space, seki_login_row *row,
+                            seki_path_judge judge, void *context);
 
 #endif

@@ -4,6 +4,8 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#define NO_TIME INT64_MIN
+
 static seki_reason reason_of(int error, int depth)
 {
     switch (error) {
@@ -102,18 +104,19 @@ static bool add_policies(X509_VERIFY_PARAM *param, const seki_profile *profile)
     return true;
 }
 
-/* Names alone say who issued whom: the signature has been verified already, and key identifiers only order candidates
- * (DESIGN section 4), while OpenSSL would refuse a chain whose identifiers differ. */
-static int issued_by_name(X509_STORE_CTX *ctx, X509 *subject, X509 *issuer)
+/* The one path that OpenSSL is asked about, leaf first, anchor last.  Its builder would look for others, by key identifiers,
+ * which only order candidates (DESIGN section 4), or by names, which generations share; our signatures have settled it. */
+static int issued_on_path(X509_STORE_CTX *ctx, X509 *subject, X509 *issuer)
 {
-    (void)ctx;
-    return X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)) == 0;
-}
-
-static bool init(X509_STORE_CTX *ctx, X509_STORE *store, X509 *target, STACK_OF(X509) *untrusted)
-{
-    X509_STORE_set_check_issued(store, issued_by_name);
-    return X509_STORE_CTX_init(ctx, store, target, untrusted) == 1;
+    STACK_OF(X509) *path = X509_STORE_CTX_get_app_data(ctx);
+    int last = sk_X509_num(path) - 1;
+    if (X509_cmp(subject, sk_X509_value(path, last)) == 0)
+        return X509_cmp(subject, issuer) == 0 && X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)) == 0;
+    for (int i = 0; i < last; i++)
+        if (X509_cmp(subject, sk_X509_value(path, i)) == 0)
+            return X509_cmp(issuer, sk_X509_value(path, i + 1)) == 0
+                   && X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)) == 0;
+    return 0;
 }
 
 static bool set_up(X509_STORE_CTX *ctx, const seki_profile *profile, int64_t at)
@@ -122,41 +125,46 @@ static bool set_up(X509_STORE_CTX *ctx, const seki_profile *profile, int64_t at)
     unsigned long flags = X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_POLICY_CHECK;
     if (profile->policy_count != 0)
         flags |= X509_V_FLAG_EXPLICIT_POLICY;
+    if (at == NO_TIME)
+        flags |= X509_V_FLAG_NO_CHECK_TIME;
     if (param == NULL || X509_VERIFY_PARAM_set_flags(param, flags) != 1 || !add_policies(param, profile))
         return false;
-    X509_VERIFY_PARAM_set_time(param, (time_t)at);
+    if (at != NO_TIME)
+        X509_VERIFY_PARAM_set_time(param, (time_t)at);
     X509_VERIFY_PARAM_set_depth(param, profile->path_length_max);
     return true;
 }
 
-/* The CA certificates above the leaf: those sent, then `issuer` and its parents below the anchor. */
-static bool collect(const seki_trust *trust, const seki_issuer *issuer, const seki_span *sent, size_t sent_count,
-                    STACK_OF(X509) *untrusted, X509 **anchor)
+static bool push(STACK_OF(X509) *path, X509 *x509)
 {
-    for (size_t i = 0; i < sent_count; i++) {
-        X509 *x509 = read_certificate(sent[i]);
-        if (x509 == NULL || sk_X509_push(untrusted, x509) <= 0) {
-            X509_free(x509);
-            return false;
-        }
-    }
-    const seki_issuer *ca = issuer;
-    for (; ca->parent >= 0; ca = &trust->issuers[ca->parent]) {
-        if (X509_up_ref(ca->x509) != 1)
-            return false;
-        if (sk_X509_push(untrusted, ca->x509) <= 0) {
-            X509_free(ca->x509);
-            return false;
-        }
-    }
-    *anchor = ca->x509;
-    return true;
+    if (x509 != NULL && sk_X509_push(path, x509) > 0)
+        return true;
+    X509_free(x509);
+    return false;
 }
 
-/* `at` taken into [from, to): OpenSSL already calls the second of notAfter expired, which RFC 5280, 4.1.2.5 does not. */
+/* The leaf, the CA certificates that were sent, then `issuer` and its parents up to the anchor. */
+static bool collect(const seki_trust *trust, const seki_issuer *issuer, X509 *leaf, const seki_span *sent, size_t sent_count,
+                    STACK_OF(X509) *path)
+{
+    if (X509_up_ref(leaf) != 1 || !push(path, leaf))
+        return false;
+    for (size_t i = 0; i < sent_count; i++)
+        if (!push(path, read_certificate(sent[i])))
+            return false;
+    for (const seki_issuer *ca = issuer;; ca = &trust->issuers[ca->parent]) {
+        if (X509_up_ref(ca->x509) != 1 || !push(path, ca->x509))
+            return false;
+        if (ca->parent < 0)
+            return true;
+    }
+}
+
+/* `at` taken into [from, to): OpenSSL already calls the second of notAfter expired, which RFC 5280, 4.1.2.5 does not.
+ * A window of that one second leaves nothing that OpenSSL would call valid: then the dates, judged by the caller, stay so. */
 static int64_t within(int64_t at, int64_t from, int64_t to)
 {
-    return at < from || from >= to ? from : at >= to ? to - 1 : at;
+    return from >= to ? NO_TIME : at < from ? from : at >= to ? to - 1 : at;
 }
 
 seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, const seki_certificate *leaf,
@@ -164,25 +172,26 @@ seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, c
                            int64_t window_to, int64_t at)
 {
     seki_reason reason = SEKI_ENGINE_FAULT;
-    X509 *target = read_certificate(leaf->der), *anchor = NULL;
+    X509 *target = read_certificate(leaf->der);
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    STACK_OF(X509) *untrusted = sk_X509_new_null();
+    STACK_OF(X509) *path = sk_X509_new_null();
     at = within(at, leaf->not_before > window_from ? leaf->not_before : window_from,
                 leaf->not_after < window_to ? leaf->not_after : window_to);
     if (target == NULL || !readers_agree(target, leaf)) {
         reason = SEKI_PATH_REFUSED;
-    } else if (store != NULL && ctx != NULL && untrusted != NULL
-               && collect(trust, issuer, sent, sent_count, untrusted, &anchor) && X509_STORE_add_cert(store, anchor) == 1
-               && init(ctx, store, target, untrusted) && set_up(ctx, profile, at)) {
-        if (X509_verify_cert(ctx) == 1)
-            reason = SEKI_NOT_DECIDED;
-        else
-            reason = reason_of(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx));
+    } else if (store != NULL && ctx != NULL && path != NULL && collect(trust, issuer, target, sent, sent_count, path)
+               && X509_STORE_add_cert(store, sk_X509_value(path, sk_X509_num(path) - 1)) == 1) {
+        X509_STORE_set_check_issued(store, issued_on_path);
+        if (X509_STORE_CTX_init(ctx, store, target, path) == 1 && X509_STORE_CTX_set_app_data(ctx, path) == 1
+            && set_up(ctx, profile, at))
+            reason = X509_verify_cert(ctx) == 1
+                         ? SEKI_NOT_DECIDED
+                         : reason_of(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx));
     }
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
-    sk_X509_pop_free(untrusted, X509_free);
+    sk_X509_pop_free(path, X509_free);
     X509_free(target);
     ERR_clear_error();
     return reason;

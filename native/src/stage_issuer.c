@@ -7,6 +7,8 @@ static void find_candidates(const seki_trust *trust, seki_login_row *row);
 static bool verify_round(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
 static void try_sent(seki_login_call *call, seki_workspace *space, seki_login_row *row);
 static void judge(seki_login_call *call, seki_login_row *row);
+static seki_reason judge_path(void *context, seki_login_row *row);
+static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason reason);
 
 void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count)
 {
@@ -16,10 +18,12 @@ void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_
     while (verify_round(call, space, rows, count))
         ; /* each round takes one candidate off every row that is left: at most SEKI_ISSUER_CANDIDATES_MAX */
     for (size_t i = 0; i < count; i++) {
-        if (seki_alive(&rows[i]) && !rows[i].known && rows[i].issuer < 0)
-            try_sent(call, space, &rows[i]);
-        if (seki_alive(&rows[i]) && !rows[i].known)
+        if (!seki_alive(&rows[i]) || rows[i].known)
+            continue;
+        if (rows[i].issuer >= 0)
             judge(call, &rows[i]);
+        else
+            try_sent(call, space, &rows[i]);
     }
 }
 
@@ -32,15 +36,12 @@ static void find_candidates(const seki_trust *trust, seki_login_row *row)
 }
 
 /* Takes the answer of one candidate's key. */
-static void take_answer(seki_login_row *row, const seki_job *job, const seki_trust *trust)
+static void take_answer(seki_login_row *row, const seki_job *job)
 {
     switch (job->reason) {
     case SEKI_SIGNATURE_OK:
         row->issuer = row->candidates[row->candidate];
         row->backend = job->backend;
-        row->window_from = trust->issuers[row->issuer].window_from;
-        row->window_to = trust->issuers[row->issuer].window_to;
-        memcpy(row->cached.entry.issuer, trust->issuers[row->issuer].identity, sizeof row->cached.entry.issuer);
         break;
     case SEKI_SIGNATURE_UNCONFIRMED:
     case SEKI_ENGINE_FAULT:
@@ -70,7 +71,7 @@ static bool verify_round(seki_login_call *call, seki_workspace *space, seki_logi
                               .cross_check_one_in = call->verifier->engine->options.cross_check_one_in};
     seki_jobs_run(&space->signatures, &policy, space->jobs, waiting);
     for (size_t i = 0; i < waiting; i++)
-        take_answer(&rows[space->login.job_row[i]], &space->jobs[i], trust);
+        take_answer(&rows[space->login.job_row[i]], &space->jobs[i]);
     return waiting != 0;
 }
 
@@ -79,7 +80,9 @@ static void try_sent(seki_login_call *call, seki_workspace *space, seki_login_ro
 {
     seki_verifier *verifier = call->verifier;
     if (row->intermediates.length != 0) {
-        seki_refuse(row, seki_sent_chain(verifier->trust, &verifier->profile, space, row));
+        seki_refuse(row, seki_sent_chain(verifier->trust, &verifier->profile, space, row, judge_path, verifier));
+        if (seki_alive(row))
+            remember(verifier, row, SEKI_NOT_DECIDED);
         return;
     }
     if (row->candidate_count == 0) {
@@ -127,7 +130,8 @@ static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason r
         serial.data++;
         serial.length--;
     }
-    if (serial.length > sizeof entry->serial || row->key.length > sizeof row->cached.key)
+    if (verifier->engine->cache == NULL || row->window_from > row->window_to || serial.length > sizeof entry->serial
+        || row->key.length > sizeof row->cached.key)
         return;
     memset(entry->findings, 0, sizeof entry->findings);
     memset(entry->serial, 0, sizeof entry->serial);
@@ -159,26 +163,33 @@ static bool lasts(seki_reason reason)
            || reason == SEKI_POLICY || reason == SEKI_PATH_REFUSED;
 }
 
-static void judge(seki_login_call *call, seki_login_row *row)
+/* The path that stands in the row, from the issuer's own rules to OpenSSL's. */
+static seki_reason judge_path(void *context, seki_login_row *row)
 {
-    seki_verifier *verifier = call->verifier;
+    seki_verifier *verifier = context;
     const seki_issuer *issuer = &verifier->trust->issuers[row->issuer];
+    int64_t skew = verifier->profile.clock_skew;
+    row->window_from = row->sent_count != 0 ? later(row->window_from, issuer->window_from) : issuer->window_from;
+    row->window_to = row->sent_count != 0 ? earlier(row->window_to, issuer->window_to) : issuer->window_to;
+    if (row->sent_count == 0)
+        memcpy(row->cached.entry.issuer, issuer->identity, sizeof row->cached.entry.issuer);
     seki_reason reason = seki_issuer_check(verifier->trust, issuer, &verifier->profile,
                                            verifier->allowed[row->issuer] != 0, row->at);
-    if (reason == SEKI_NOT_DECIDED && issuer->depth + row->sent_count > verifier->profile.path_length_max)
-        reason = SEKI_PATH_TOO_LONG;
-    if (row->sent_count != 0) {
-        int64_t skew = verifier->profile.clock_skew;
-        row->window_from = later(row->window_from, issuer->window_from);
-        row->window_to = earlier(row->window_to, issuer->window_to);
-        if (reason == SEKI_NOT_DECIDED && row->at < row->window_from - skew)
-            reason = SEKI_ISSUER_NOT_YET_VALID;
-        if (reason == SEKI_NOT_DECIDED && row->at > row->window_to + skew)
-            reason = SEKI_ISSUER_EXPIRED;
-    }
-    if (reason == SEKI_NOT_DECIDED)
-        reason = decide_path(verifier, row);
-    if (verifier->engine->cache != NULL && lasts(reason) && row->window_from <= row->window_to)
-        remember(verifier, row, reason);
+    if (reason != SEKI_NOT_DECIDED)
+        return reason;
+    if (issuer->depth + row->sent_count > verifier->profile.path_length_max)
+        return SEKI_PATH_TOO_LONG;
+    if (row->at < row->window_from - skew)
+        return SEKI_ISSUER_NOT_YET_VALID;
+    if (row->at > row->window_to + skew)
+        return SEKI_ISSUER_EXPIRED;
+    return decide_path(verifier, row);
+}
+
+static void judge(seki_login_call *call, seki_login_row *row)
+{
+    seki_reason reason = judge_path(call->verifier, row);
+    if (lasts(reason))
+        remember(call->verifier, row, reason);
     seki_refuse(row, reason);
 }
