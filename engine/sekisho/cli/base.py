@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 __all__ = [
     "CONTEXT",
+    "F",
     "LazyGroup",
     "Mistake",
     "TimeParam",
@@ -29,6 +30,10 @@ __all__ = [
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 WIDTH: Final = 100  # columns where there is no terminal to ask
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+"""What an option decorates."""
 
 
 class Mistake(click.ClickException):
@@ -116,13 +121,13 @@ class TimeParam(click.ParamType):  # type: ignore[type-arg]  # generic from clic
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def when_option(what: str = "The time to judge at") -> Any:
+def when_option(what: str = "The time to judge at", *, default: str = "now", shown: str = "now") -> Callable[[F], F]:
     """The option `--at`."""
     return click.option(
         "--at",
         type=TimeParam(),
-        default="now",
-        show_default=True,
+        default=default,
+        show_default=shown,
         metavar="TIME",
         help=f"{what}: now, a date, an ISO 8601 time (UTC unless it says otherwise), or seconds since 1970.",
     )

@@ -6,15 +6,19 @@ import base64
 import binascii
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from sekisho.cli.base import Mistake
+from sekisho import keyfiles
+from sekisho.challenges import ChallengeKeys
+from sekisho.cli.base import F, Mistake
+from sekisho.keyfiles import KeyFileError
 from sekisho.modes import Mode
 from sekisho.profiles import Profile, ProfileError, shipped
 from sekisho.trust import ENDINGS, TrustError, TrustStore
@@ -24,9 +28,12 @@ __all__ = [
     "ModeParam",
     "ProfileParam",
     "certificates_in",
+    "challenge_keys",
+    "keys_option",
     "pem_blocks",
     "profile_option",
     "read_file",
+    "told",
     "trust_option",
     "trust_store",
 ]
@@ -91,10 +98,10 @@ def certificates_in(path: str) -> list[Input]:
 # ---- trust ---------------------------------------------------------------------------------------
 
 
-def trust_option(*, required: bool = True) -> Any:
+def trust_option(*, required: bool = True) -> Callable[[F], F]:
     """The options `--trust` and `--intermediates`."""
 
-    def add(function: Any) -> Any:
+    def add(function: F) -> F:
         function = click.option(
             "--intermediates",
             multiple=True,
@@ -165,7 +172,7 @@ class ProfileParam(click.ParamType):  # type: ignore[type-arg]  # generic from c
         return [*names, CompletionItem(incomplete, type="file")]
 
 
-def profile_option(function: Any) -> Any:
+def profile_option(function: F) -> F:
     """The option `--profile`."""
     return click.option(
         "--profile",
@@ -192,3 +199,35 @@ class ModeParam(click.ParamType):  # type: ignore[type-arg]  # generic from clic
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(name) for name in _MODES if name.startswith(incomplete)]
+
+
+# ---- keys of challenges --------------------------------------------------------------------------
+
+keys_option = click.option(
+    "--keys",
+    envvar="SEKISHO_KEYS",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Key file of challenges, as `sekisho keys make` makes it; by default $SEKISHO_KEYS, or the one that systemd "
+    "hands over as the credential sekisho.challenge.keys.",
+)
+
+
+def challenge_keys(path: str | None) -> ChallengeKeys:
+    """The keys of that file, or of the one that systemd handed over."""
+    try:
+        found = keyfiles.load(path if path is not None else keyfiles.find())
+    except KeyFileError as error:
+        raise Mistake(str(error)) from None
+    return ChallengeKeys(found.secrets(), current=found.current.id if found.current is not None else None)
+
+
+_T = TypeVar("_T")
+
+
+def told(act: Callable[[], _T]) -> _T:
+    """What `act` returns; a value that the engine does not take is told as the user's mistake."""
+    try:
+        return act()
+    except ValueError as error:
+        raise Mistake(str(error)) from None
