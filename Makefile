@@ -26,8 +26,8 @@ bench: $(VENV)/.bench  ## signatures, login and cache, measured against peers in
 	@$(PY) -m bench login
 	@$(PY) -m bench cache
 
-bench-peers:  ## install the peers that are not on PyPI
-	@.ci/system-packages build
+bench-peers: $(VENV)/.bench  ## install the peers: AWS-LC, Go, Java, ring, crypto_mb
+	@bench/peers/install $(PY)
 
 lint: $(VENV)/.lint  ## ruff, mypy --strict, import-linter, gcc -fanalyzer
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

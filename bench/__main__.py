@@ -199,7 +199,13 @@ def _run(
         def step(what: str) -> None:
             progress.update(task, advance=1, description=f"{report.bench}  {what}")
 
-        benchmark(Run(options, report, step))
+        def watch(what: str) -> Callable[[int, int], None]:
+            def done(so_far: int, of: int) -> None:
+                progress.update(task, description=f"{report.bench}  {what}: {so_far:,} of {of:,}")
+
+            return done
+
+        benchmark(Run(options, report, step, watch))
     if json_path is not None:
         report.write(json_path)
     report.show(Console(width=None if sys.stdout.isatty() else 140, highlight=False), options.headline_batch)

@@ -43,7 +43,7 @@ def benchmark(run: Run, certificates: int, forged: int, city_folder: Path | None
     """Every case of `run.options`."""
     for name in run.options.cases:
         case = cast(KeyKind, name)
-        city = _city(case, certificates, city_folder)
+        city = _city(case, certificates, city_folder, run.watch("certificates"))
         run.step(f"{case}: {len(city)} certificates")
         _memory_and_speed(run, case, city)
         run.step(f"{case}: bytes an entry, hits and misses")
@@ -56,14 +56,14 @@ def steps(options: Options) -> int:
     return 3 * len(options.cases)
 
 
-def _city(case: KeyKind, citizens: int, folder: Path | None) -> City:
+def _city(case: KeyKind, citizens: int, folder: Path | None, progress: Callable[[int, int], None]) -> City:
     """A city of one certificate a citizen, read from the folder or built and kept there."""
     if folder is not None and (folder / "city.json").exists():
         city = City.load(folder)
         if (city.plan.key, city.plan.citizens, city.plan.purposes) != (case, citizens, ("auth",)):
             raise ValueError(f"{folder}: a city of {city.plan.citizens} and {city.plan.key}, not {citizens} and {case}")
         return city
-    city = build_city(citizens, seed="bench", key=case, authority_key=case, purposes=["auth"])
+    city = build_city(citizens, seed="bench", key=case, authority_key=case, purposes=["auth"], progress=progress)
     if folder is not None:
         city.save(folder)
     return city

@@ -165,10 +165,18 @@ class _Ours:
 def _town(case: KeyKind, run: Run) -> Iterator[_Town]:
     workers = run.options.workers
     citizens = run.options.keys if _has_lanes(case) else min(run.options.keys, SLOW_LOGINS)
-    city = build_city(citizens, seed="bench", key=case, authority_key=case, purposes=["auth"], workers=workers)
+    city = build_city(
+        citizens,
+        seed="bench",
+        key=case,
+        authority_key=case,
+        purposes=["auth"],
+        workers=workers,
+        progress=run.watch(case),
+    )
     keys, profile = ChallengeKeys.generate(), Profile.load(PROFILE)
     tokens = tokens_of(keys.issue(citizens, profile=profile.id32, audience=AUDIENCE, lifetime=300, at=AT - 10))
-    logins = make_logins(city, tokens, workers=workers)
+    logins = make_logins(city, tokens, workers=workers, progress=run.watch(f"{case} signatures"))
     trust = TrustStore(list(city.trust("auth")))
     memory = Path("/dev/shm")  # noqa: S108 - where claims belong
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:

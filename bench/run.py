@@ -19,11 +19,15 @@ __all__ = ["Run"]
 
 @dataclass(frozen=True)
 class Run:
-    """A benchmark fills `report`, and calls `step` with a few words for each piece of work that it has done."""
+    """A benchmark fills `report`, and calls `step` with a few words for each piece of work that it has done.
+
+    `watch` makes a callback for long work that counts: it takes what is done so far, and how much there is.
+    """
 
     options: Options
     report: Report
     step: Callable[[str], None]
+    watch: Callable[[str], Callable[[int, int], None]]
 
     @contextmanager
     def peers(self, rows: RowsFile, path: Path, threads: int, uses: Sequence[Use]) -> Iterator[list[PeerGroup]]:
