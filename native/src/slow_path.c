@@ -87,20 +87,27 @@ static bool readers_agree(X509 *theirs, const seki_certificate *ours)
     return same;
 }
 
+static bool add_policy(X509_VERIFY_PARAM *param, const uint8_t *oid, uint8_t length)
+{
+    uint8_t der[2 + SEKI_OID_SIZE_MAX] = {V_ASN1_OBJECT, length};
+    memcpy(der + 2, oid, length);
+    const uint8_t *at = der;
+    ASN1_OBJECT *policy = d2i_ASN1_OBJECT(NULL, &at, 2 + (long)length);
+    if (policy != NULL && X509_VERIFY_PARAM_add0_policy(param, policy) == 1)
+        return true;
+    ASN1_OBJECT_free(policy);
+    return false;
+}
+
+/* The user-initial-policy-set (RFC 5280, 6.1.1 (c)): the profile's, else anyPolicy, which OpenSSL wants to be told. */
 static bool add_policies(X509_VERIFY_PARAM *param, const seki_profile *profile)
 {
-    for (uint32_t i = 0; i < profile->policy_count; i++) {
-        uint8_t der[2 + SEKI_OID_SIZE_MAX];
-        der[0] = V_ASN1_OBJECT;
-        der[1] = profile->policies[i].length;
-        memcpy(der + 2, profile->policies[i].bytes, profile->policies[i].length);
-        const uint8_t *at = der;
-        ASN1_OBJECT *policy = d2i_ASN1_OBJECT(NULL, &at, 2 + (long)profile->policies[i].length);
-        if (policy == NULL || X509_VERIFY_PARAM_add0_policy(param, policy) != 1) {
-            ASN1_OBJECT_free(policy);
+    static const uint8_t any_policy[] = {0x55, 0x1d, 0x20, 0x00};
+    if (profile->policy_count == 0)
+        return add_policy(param, any_policy, sizeof any_policy);
+    for (uint32_t i = 0; i < profile->policy_count; i++)
+        if (!add_policy(param, profile->policies[i].bytes, profile->policies[i].length))
             return false;
-        }
-    }
     return true;
 }
 

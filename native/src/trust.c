@@ -69,9 +69,6 @@ seki_reason seki_ca_check(const seki_certificate *certificate)
         return SEKI_ISSUER_KEY_USAGE;
     if ((certificate->critical & SEKI_EXT_UNKNOWN) != 0)
         return SEKI_CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL;
-    /* RFC 5280, 4.2.1.11: MUST be critical, so that nobody who cannot process it takes the path; OpenSSL does not look. */
-    if ((certificate->extensions & ~certificate->critical & SEKI_EXT_POLICY_CONSTRAINTS) != 0)
-        return SEKI_POLICY;
     return SEKI_NOT_DECIDED;
 }
 
