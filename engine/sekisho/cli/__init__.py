@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -61,10 +62,12 @@ class _Main(LazyGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         try:
             return super().get_command(ctx, cmd_name)
-        except ImportError as error:
-            if "sekisho's C core" not in str(error) and "a C core" not in str(error):
-                raise
-            raise Mistake(f"{error}\n`sekisho doctor` looks the installation over.") from None
+        except ImportError:
+            try:
+                import_module("sekisho._native")
+            except ImportError as core:
+                raise Mistake(f"{core}\n`sekisho doctor` looks the installation over.") from None
+            raise
 
 
 @click.group(cls=_Main, commands_of=_COMMANDS, package=__name__, context_settings=CONTEXT, help=_HELP, epilog=_EPILOG)

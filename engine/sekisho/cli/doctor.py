@@ -112,7 +112,7 @@ def _versions() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = "missing"
-    return found | {"Linux": platform.release()}
+    return found | {"Linux": platform.release().split("-")[0]}
 
 
 def _cpu() -> dict[str, Any]:

@@ -22,7 +22,8 @@ from sekisho.reasons import Reason
 
 __all__ = ["Objection", "objections"]
 
-_KEY_USAGE, _EXTENDED_KEY_USAGE, _POLICIES, _ANY_POLICY = "2.5.29.15", "2.5.29.37", "2.5.29.32", "2.5.29.32.0"
+_EXTENDED_KEY_USAGE, _POLICIES, _ANY_POLICY = "2.5.29.37", "2.5.29.32", "2.5.29.32.0"
+_NAME_CONSTRAINTS: Final = "2.5.29.30"
 _EXPONENT_MIN: Final = 65537  # docs/ARCHITECTURE.md: profiles of certificates want no smaller one
 
 
@@ -49,6 +50,8 @@ def _form(parts: Parts, profile: Profile, at: int) -> Iterator[Objection]:
             yield Objection(Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL, one.oid)
     if parts.is_ca:
         yield Objection(Reason.LEAF_IS_CA, "a CA's certificate, not a holder's")
+    if parts.extension(_NAME_CONSTRAINTS) is not None:
+        yield Objection(Reason.NAME_CONSTRAINTS, "constrains names, which only a CA's may")
     if at < parts.not_before - profile.clock_skew:
         yield Objection(Reason.NOT_YET_VALID, f"begins at {instant(parts.not_before)}", personal=True)
     if at > parts.not_after + profile.clock_skew:
@@ -99,16 +102,17 @@ def _usage(parts: Parts, profile: Profile) -> Iterator[Objection]:
 
 
 def _names(parts: Parts, profile: Profile) -> Iterator[Objection]:
-    policies = _policies(parts)
-    if profile.policies and not policies & {*profile.policies, _ANY_POLICY}:
-        yield Objection(Reason.POLICY, f"not under {' or '.join(profile.policies)}")
+    # With CAs in between, an allowed one may stand higher up, and policies may be mapped: only a path tells.
+    direct = profile.path_length_max == 0
     try:
         issuer = name_string(parts.issuer.content)
     except ValueError:
         issuer = ""
-    # With CAs in between, an allowed one may stand higher up: only a path tells.
-    if profile.issuers and profile.path_length_max == 0 and issuer not in profile.issuers:
+    if profile.issuers and direct and issuer not in profile.issuers:
         yield Objection(Reason.ISSUER_NOT_ALLOWED, "its issuer is none of the profile's CAs")
+    policies = _policies(parts)
+    if profile.policies and (direct or not policies) and not policies & {*profile.policies, _ANY_POLICY}:
+        yield Objection(Reason.POLICY, f"not under {' or '.join(profile.policies)}")
 
 
 def _policies(parts: Parts) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sekisho._native import check, ffi, lib
 from sekisho.reasons import Reason
+from sekisho.signatures import KeySet
 
 __all__ = ["Element", "Extension", "Part", "Parts", "certificate_key", "dotted", "elements", "parse"]
 
@@ -104,7 +105,7 @@ def parse(der: bytes) -> Parts:
         key_kind=_KINDS.get(out.key_kind, ""),
         key_bits=out.key_bits,
         key_exponent=out.key_exponent,
-        key_reason=Reason(out.key_reason) if out.key_reason else None,
+        key_reason=_key_reason(out.key_reason, part(out.spki).content),
         key_usage=out.key_usage,
         extended_key_usage=out.extended_key_usage,
         is_ca=bool(out.is_ca),
@@ -112,6 +113,13 @@ def parse(der: bytes) -> Parts:
         extensions=extensions,
         **{name: part(getattr(out, name)) for name in names},
     )
+
+
+def _key_reason(parsers: int, spki: bytes) -> Reason | None:
+    """What speaks against the key: the parser's reason, or that of whoever wants to use it (a point off its curve)."""
+    if parsers:
+        return Reason(parsers)
+    return KeySet([spki]).reasons[0] if spki else None
 
 
 def certificate_key(der: bytes) -> bytes:

@@ -448,7 +448,7 @@ def _answer(answers: list[_Answer], profile: Profile | None, at: int | None, as_
     for one in answers:
         reason = one.verdict.reason
         mark = Text("ok  ", style="bold green") if one.verdict.ok else Text("no  ", style="bold red")
-        out.print(mark + Text(f"{one.source}: ") + Text(reason.kebab, style="bold"))
+        out.print(mark + Text(f"{one.source}: ") + Text(reason.kebab, style="bold"), soft_wrap=True)
         out.print(Text(f"    {reason.english}"), soft_wrap=True)
         if reason.blame is not None:
             out.print(Text(f"    To act: {reason.blame.value}. Source: {reason.source}.", style="dim"), soft_wrap=True)
