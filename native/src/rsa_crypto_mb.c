@@ -8,10 +8,14 @@
 #include <crypto_mb/cpu_features.h>
 #include <crypto_mb/rsa.h>
 #include <string.h>
+#include <xmmintrin.h>
 
 #include "cpu.h"
 
-enum { SIZE_MAX_BYTES = 4096 / 8 };
+enum {
+    SIZE_MAX_BYTES = 4096 / 8,
+    MXCSR_DEFAULT = 0x1f80 /* all exceptions masked, round to nearest (Intel SDM, volume 1, 10.2.3) */
+};
 
 /* crypto_mb would also take AVX2 IFMA; that path is not tested here, so it is not used. */
 bool seki_rsa_crypto_mb_usable(void)
@@ -51,8 +55,12 @@ unsigned seki_rsa_crypto_mb(uint8_t *const block[SEKI_RSA_LANES], const uint8_t 
         n[lane] = words;
     }
 
-    mbx_status status =
+    /* crypto_mb divides in doubles: it must round to nearest and not trap, whatever the caller does. */
+    const unsigned mxcsr = _mm_getcsr();
+    _mm_setcsr(MXCSR_DEFAULT);
+    const mbx_status status =
         mbx_rsa_public_mb8(signature, block, n, (int)bits, method, (int8u *)scratch + SEKI_RSA_LANES * SIZE_MAX_BYTES);
+    _mm_setcsr(mxcsr);
     for (int lane = 0; lane < SEKI_RSA_LANES; lane++)
         if (MBX_GET_STS(status, lane) != MBX_STATUS_OK)
             fit &= ~(1u << lane);
