@@ -18,10 +18,11 @@
  *
  *   Lemma 1.  A word of X is overwritten only after newest >= X's expiry.  Its overwriter loaded the word in (1) and then
  *   `newest` in (2), and judged it free.  Either the tag was at or behind newest's tick: the tag is the expiry rounded up and
- *   the tick is newest rounded down, so newest had reached the expiry.  Or it was more than TICKS_LIVE ahead: but X was claimed when the set's time was at least the batch's `at`
- *   (checked), X's expiry is at most `at` + skew + lifetime, and newest was loaded after the word and only grows: so a claimed
- *   word is at most TICKS_LIVE ahead, and this one is of a challenge 2^16 ticks (6 days) older.  The judgement stays true until
- *   the swap of (3): the swap wants the same word, and a word of a passed expiry is not made claimable by time.
+ *   the tick is newest rounded down, so newest had reached the expiry.  Or it was more than TICKS_LIVE ahead: but X was
+ *   claimed when the set's time was at least the batch's `at` (checked), X's expiry is at most `at` + skew + lifetime, and
+ *   newest was loaded after the word and only grows: so a claimed word is at most TICKS_LIVE ahead, and this one is of a
+ *   challenge 2^16 ticks (6 days) older.  The judgement stays true until the swap of (3): the swap wants the same word, and a
+ *   word of a passed expiry is not made claimable by time.
  *   (This is why `newest` is loaded after the words: a process that was stopped for an hour between the two would
  *   otherwise judge living words by an old time.)
  *
