@@ -7,8 +7,9 @@ import platform
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -203,7 +204,7 @@ def _as_json(story: Story) -> dict[str, Any]:
         "at": story.at,
         "machine": story.machine,
         "speeds": [asdict(one) for one in story.speeds],
-        "modes": [asdict(one) for one in story.outcomes],
+        "modes": [_outcome(one) for one in story.outcomes],
         "real": [asdict(part) for part in story.parts],
         "jpki": [
             {
@@ -221,6 +222,11 @@ def _as_json(story: Story) -> dict[str, Any]:
         "not_run": [part.title for part in story.not_run],
         "seconds": round(story.seconds, 1),
     }
+
+
+def _outcome(one: crowd.Outcome) -> dict[str, Any]:
+    counters = {"planted": dict(one.planted), "found": dict(one.found)}
+    return asdict(replace(one, planted=Counter(), found=Counter())) | counters
 
 
 def _table(*columns: str, right: tuple[int, ...] = ()) -> Table:
@@ -281,8 +287,8 @@ def _tell_outcomes(story: Story, out: Console) -> None:
         count = Text(str(len(one.surprises)), style="bold red" if one.surprises else "green")
         table.add_row(names[one.mode], f"{one.good:,}", f"{one.bad:,}", f"{one.answers:,}", cache, count)
     out.print(table)
-    planted = sum((one.planted for one in story.outcomes), start=type(story.outcomes[0].planted)())
-    found = sum((one.found for one in story.outcomes), start=type(planted)())
+    planted = sum((one.planted for one in story.outcomes), start=Counter[str]())
+    found = sum((one.found for one in story.outcomes), start=Counter[str]())
     reasons = sorted(planted | found, key=lambda name: (-planted[name], name))
     half = (len(reasons) + 1) // 2
     table = _table(*("reason", "planted", "found") * 2, right=(1, 2, 4, 5))
