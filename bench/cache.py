@@ -147,7 +147,7 @@ def _memory(run: Run, case: KeyKind, statistics_of: tuple[CacheStatistics, Cache
     before, after = statistics_of
     certificates = after.inserted - before.inserted
     if after.entries != certificates:
-        run.report.notes.append(f"{case}: {after.entries} of {certificates} certificates entered are in the cache")
+        run.report.note(f"{case}: {after.entries} of {certificates} certificates entered are in the cache")
     add: Callable[..., None] = lambda value, unit, what: run.report.rows.append(  # noqa: E731
         valued(f"entry-{case}", value, unit, what=what, certificates=certificates, entries=after.entries)
     )
@@ -183,7 +183,7 @@ def _flood(run: Run, case: KeyKind, city: City, forged: int) -> None:
         hits += int(np.count_nonzero(from_cache & is_good))
         made += count
     statistics_now = desk.engine.cache_statistics()
-    run.report.notes.append(
+    run.report.note(
         f"{case}: {statistics_now.entries} entries and {statistics_now.bytes:,} of {statistics_now.bytes_max:,} bytes after "
         f"{made:,} forged certificates"
     )

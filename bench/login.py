@@ -44,7 +44,7 @@ Temperature = Literal["cold", "warm"]
 
 PROFILE: Final = "jpki-auth-test"
 AUDIENCE: Final = "https://city.example"
-SLOW_LOGINS: Final = 512
+SLOW_LOGINS: Final = 1024
 """Logins of a case whose signatures go through OpenSSL for want of lanes: a pass over more would take many seconds."""
 
 SHA_BLOCKS: Final = 64
@@ -191,7 +191,8 @@ def _has_lanes(case: KeyKind) -> bool:
 def _beside_peers(run: Run, town: _Town, temperature: Temperature, threads: int) -> None:
     case = f"{temperature}-{town.case}"
     engine = Engine(threads=threads)
-    ours = [_Ours(town, temperature, batch, engine) for batch in run.options.batches if batch <= len(town.logins)]
+    batches = sorted({min(batch, len(town.logins)) for batch in run.options.batches})
+    ours = [_Ours(town, temperature, batch, engine) for batch in batches]
     run.report.blame(f"sekisho {case} threads {threads}", _wrong(town, temperature, engine))
     rows = town.rows(temperature)
     path = town.folder / "rows"

@@ -51,6 +51,11 @@ class Report:
             self.wrong += wrong
             self.wrong_of.append(f"{who}: {wrong}")
 
+    def note(self, words: str) -> None:
+        """Something that a reader must know; said once."""
+        if words not in self.notes:
+            self.notes.append(words)
+
     def add_compared(self, case: str, threads: int, batch: int, ours: Rates, peers: dict[str, Rates]) -> None:
         """A row for each peer, the best one first and marked."""
         ranked = sorted(peers, key=lambda name: peers[name].median, reverse=True)

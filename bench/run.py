@@ -47,7 +47,7 @@ class Run:
                     states[peer.name] = str(problem)
                     continue
                 if use == "cold" and "1" not in answers:
-                    self.report.notes.append(f"{peer.name} refuses certificates of {rows.case}: no figure beside it")
+                    self.report.note(f"{peer.name} refuses certificates of {rows.case}: no figure beside it")
                     continue
                 wrong = sum(one != other for one, other in zip(answers, rows.expected, strict=True))
                 self.report.blame(f"{peer.name} {rows.case} ({use})", wrong)

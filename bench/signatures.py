@@ -157,9 +157,7 @@ def _feasible(run: Run, case: _Case, threads: int) -> list[int]:
     for batch in run.options.batches:
         seconds = batch * timing.cpu_seconds / timing.rows / threads
         if batch > run.options.headline_batch and seconds > BATCH_SECONDS_MAX:
-            run.report.notes.append(
-                f"{case.name}, batch {batch}, {threads} threads: left out, one call takes {seconds:.1f} s"
-            )
+            run.report.note(f"{case.name}, batch {batch}, {threads} threads: left out, one call takes {seconds:.1f} s")
         else:
             fitting.append(batch)
     return fitting
@@ -168,7 +166,7 @@ def _feasible(run: Run, case: _Case, threads: int) -> list[int]:
 def _speedup(run: Run, case: _Case) -> None:
     """Two threads to one, round by round, in the largest batch that is measured."""
     if run.options.workers < 2:
-        run.report.notes.append("one core: no figure for two threads")
+        run.report.note("one core: no figure for two threads")
         return
     batch = max(_feasible(run, case, 1))
     one, two = (Ours(case.rows, case.keys, batch, Engine(threads=threads)) for threads in (1, 2))
