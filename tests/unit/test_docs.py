@@ -43,7 +43,9 @@ def flowing(page: str) -> str:
 
 
 def blocks(page: str, language: str = "") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text(page), flags=re.MULTILINE | re.DOTALL)
+    """The fenced blocks of that language; "" is the language of those that name none."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text(page), flags=re.MULTILINE | re.DOTALL)
+    return [block for named, block in found if named == language]
 
 
 def prose(page: str) -> str:
