@@ -31,6 +31,28 @@ static seki_reason check_own(const seki_login_batch *batch, seki_login_row *row)
     return reason;
 }
 
+/* Failures are counted after the signatures of a range were checked, so within it a challenge gets no more checks than it
+ * may fail: further rows of the same challenge are refused. */
+static void limit_copies(seki_login_row *rows, size_t count)
+{
+    enum { SLOTS = 2 * SEKI_LOGIN_ROWS };
+    uint16_t first[SLOTS] = {0}; /* row + 1 of a challenge's first row */
+    uint16_t copies[SEKI_LOGIN_ROWS] = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!seki_alive(&rows[i]))
+            continue;
+        uint64_t place;
+        memcpy(&place, rows[i].fields.mac, sizeof place);
+        while (first[place % SLOTS] != 0
+               && memcmp(rows[first[place % SLOTS] - 1].fields.mac, rows[i].fields.mac, sizeof rows[i].fields.mac) != 0)
+            place++;
+        if (first[place % SLOTS] == 0)
+            first[place % SLOTS] = (uint16_t)(i + 1);
+        if (++copies[first[place % SLOTS] - 1] > SEKI_CHALLENGE_FAILURES_MAX)
+            seki_refuse(&rows[i], SEKI_CHALLENGE_LOCKED);
+    }
+}
+
 void seki_stage_challenge(seki_login_call *call, seki_login_row *rows, size_t count)
 {
     const seki_profile *profile = &call->verifier->profile;
@@ -44,4 +66,6 @@ void seki_stage_challenge(seki_login_call *call, seki_login_row *rows, size_t co
         else if (signs_whole(profile->rsa_mode))
             seki_refuse(&rows[i], check_foreign(rows[i].challenge));
     }
+    if (profile->challenge == SEKI_CHALLENGE_OWN)
+        limit_copies(rows, count);
 }
