@@ -140,6 +140,12 @@ def test_runs_as_a_module_and_completes_names() -> None:
     assert {"plain,jpki-auth-test", "plain,jpki-auth-test-raw"} <= set(done.stdout.split())
 
 
+def test_a_terminal_without_japanese_gets_escapes(folder: Path, city: City) -> None:
+    command = [sys.executable, "-m", "sekisho.cli", "inspect", str(folder / "sign.cer")]
+    done = subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert city.person(city.rows("sign")[0]).name.encode("ascii", "backslashreplace") in done.stdout
+
+
 # ---- mistakes --------------------------------------------------------------------------------------
 
 
@@ -172,6 +178,13 @@ MISTAKES = {
         ["verify", "certificate", "auth.cer", "--trust", "ca", "--profile", "jpki-auth-test", "--at", "soon"],
         "write now, 2026-04-01",
     ),
+    "time in milliseconds": (["inspect", "auth.cer", "--at", "1775012400000"], "milliseconds, perhaps?"),
+    "time before time": (["inspect", "auth.cer", "--at", "1969-12-31"], "lies before 1970"),
+    "binding too long": (
+        ["challenge", "issue", "--keys", "test.keys", "--profile", "jpki-auth", "--binding", "x" * 1025],
+        "at most 1,024 bytes",
+    ),
+    "keys in no folder": (["keys", "make", "nowhere/test.keys"], "nowhere/test.keys cannot be made: No such file"),
     "PEM of something else": (["inspect", "request.pem"], "it has CERTIFICATE REQUEST"),
     "PEM cut off": (["inspect", "cut.pem"], "it has no whole block"),
     "PEM not base64": (["inspect", "letters.pem"], "line 1: this block is not base64"),

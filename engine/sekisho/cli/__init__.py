@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import sys
 from importlib import import_module
 from typing import Any, Final
 
@@ -52,6 +54,9 @@ class _Main(LazyGroup):
     """The top of the command: what users do wrong is told here in a sentence, whichever module noticed it."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal without Japanese is no reason to stop
         try:
             return super().invoke(ctx)
         except OSError as error:

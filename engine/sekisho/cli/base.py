@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+TIME_MAX: Final = 2**40 - 1  # SEKI_TIME_MAX in sekisho.h
 WIDTH: Final = 100  # columns where there is no terminal to ask
 
 
@@ -102,6 +103,10 @@ def instant(seconds: int) -> str:
 # ---- options -------------------------------------------------------------------------------------
 
 
+def _seconds(moment: datetime) -> int:
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
 class TimeParam(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """A moment: `now`, seconds since 1970, or an ISO 8601 date or time (UTC unless it says otherwise)."""
 
@@ -112,13 +117,13 @@ class TimeParam(click.ParamType):  # type: ignore[type-arg]  # generic from clic
             return value
         if value == "now":
             return int(time.time())
-        if value.isdecimal():
-            return int(value)
         try:
-            moment = datetime.fromisoformat(value)
+            moment = int(value) if value.isdecimal() else _seconds(datetime.fromisoformat(value))
         except ValueError:
             self.fail(f"{value!r} is no time: write now, 2026-04-01, 2026-04-01T12:00:00+09:00, or seconds since 1970")
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        if not 0 <= moment <= TIME_MAX:
+            self.fail(f"{value!r} lies before 1970, or so far ahead that it cannot be seconds (milliseconds, perhaps?)")
+        return moment
 
 
 def when_option(what: str = "The time to judge at", *, default: str = "now", shown: str = "now") -> Callable[[F], F]:

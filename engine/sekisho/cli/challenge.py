@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -18,7 +18,8 @@ from sekisho.reasons import Reason
 
 __all__ = ["command"]
 
-COUNT_MAX = 1_000_000
+COUNT_MAX: Final = 1_000_000
+BINDING_MAX: Final = 1024  # bytes; SEKI_CHALLENGE_BINDING_SIZE_MAX in sekisho.h
 
 
 @click.group()
@@ -88,6 +89,8 @@ def issue(
     loaded: ChallengeKeys = challenge_keys(keys)
     if loaded.current is None:
         raise Mistake("this key file has no current key, so it only checks: `sekisho keys rotate FILE` makes one")
+    if len(binding.encode()) > BINDING_MAX:
+        raise Mistake(f"a binding has at most {BINDING_MAX:,} bytes: give a hash of it")
     tokens = told(
         lambda: loaded.issue(
             count,
@@ -111,7 +114,11 @@ def issue(
 @click.argument("challenges", nargs=-1, metavar="[CHALLENGE]...")
 @_shared
 @click.option(
-    "--skew", default=0, show_default=True, type=click.IntRange(0, 60), help="Seconds the issuer may be ahead."
+    "--skew",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 60),
+    help="Seconds by which the issuing clock may be ahead.",
 )
 @when_option()
 @json_option

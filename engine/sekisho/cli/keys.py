@@ -60,6 +60,8 @@ def make(file: str) -> None:
         raise Mistake(
             f"{file} is there already and is left alone: `sekisho keys rotate {file}` adds a new key"
         ) from None
+    except OSError as error:
+        raise Mistake(f"{file} cannot be made: {error.strerror}") from None
     assert made.current is not None  # noqa: S101 - what `make` makes
     click.echo(f"{file}: made, mode 0600; key {made.current.name} is current")
 

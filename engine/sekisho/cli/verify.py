@@ -206,7 +206,11 @@ def _public_key(path: str) -> bytes:
 )
 @click.option("--tenant", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Tenant's number.")
 @click.option(
-    "--skew", default=0, show_default=True, type=click.IntRange(0, 60), help="Seconds the issuer may be ahead."
+    "--skew",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 60),
+    help="Seconds by which the issuing clock may be ahead.",
 )
 @when_option()
 @json_option
