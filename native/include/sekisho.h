@@ -558,8 +558,8 @@ typedef struct {
     seki_column intermediates;  /* may be absent; as in seki_certificate_batch */
     seki_column challenges;     /* what was signed */
     seki_column signatures;
-    seki_column bindings;       /* may be absent */
-    seki_column transactions;   /* may be absent; a row is empty or 32 bytes */
+    seki_column bindings;       /* may be absent, and must be where the profile's challenges are foreign */
+    seki_column transactions;   /* the same; a row is empty or 32 bytes */
     seki_column requests;       /* may be absent; a request id, so that a retry gets the first verdict again */
     const int64_t *at;
     uint64_t at_stride;

@@ -346,8 +346,14 @@ void seki_cache_put(seki_cache *cache, seki_cached *in)
     const slot *held = find(s, in->entry.fingerprint);
     int32_t id = held != NULL ? held->cell : take_cell(s, class);
     if (held != NULL) {
-        add_finding(&cell_at(s, id)->entry, &in->entry.findings[0]);
-        cell_at(s, id)->referenced = 1;
+        cell *c = cell_at(s, id);
+        if (memcmp(c->entry.issuer, in->entry.issuer, sizeof c->entry.issuer) == 0) {
+            add_finding(&c->entry, &in->entry.findings[0]);
+        } else {
+            c->entry = in->entry;
+            c->generation++;
+        }
+        c->referenced = 1;
     } else if (id != NO_CELL) {
         cell *c = cell_at(s, id);
         c->entry = in->entry;

@@ -25,6 +25,7 @@ typedef struct {
     int64_t from, to;  /* the times of judgement for which it holds, both included */
     uint16_t reason;   /* SEKI_CERTIFICATE_OK, or the refusal */
     uint8_t flags;     /* SEKI_FLAG_SLOW_PATH */
+    uint32_t doubts;   /* seki_kernels_doubts when it was found */
 } seki_finding;
 
 typedef struct {
@@ -56,7 +57,8 @@ void seki_cache_free(seki_cache *cache);
 /* Copies the entry for `fingerprint` to *out; false if there is none. */
 bool seki_cache_get(seki_cache *cache, const uint8_t fingerprint[32], seki_cached *out);
 
-/* Enters a certificate, or adds the finding of `in` at findings[0] to the one already there.
+/* Enters a certificate, or adds the finding of `in` at findings[0] to the one already there.  An entry of another issuer is
+ * replaced with all its findings: two keys may fit one ECDSA signature, and a verdict names the one of its own store.
  * Sets in->handle; 0 if there was no room for it. */
 void seki_cache_put(seki_cache *cache, seki_cached *in);
 

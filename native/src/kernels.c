@@ -20,6 +20,7 @@ typedef struct {
 } kernel;
 
 static kernel kernels[SEKI_KERNELS];
+static _Atomic uint32_t doubts;
 static _Atomic uint32_t rsa_kernel_of[3]; /* the choice for 2048, 3072, 4096 bits */
 static pthread_once_t started = PTHREAD_ONCE_INIT;
 
@@ -67,10 +68,17 @@ seki_rsa_kernel seki_kernels_rsa_function(seki_kernel_id id)
 void seki_kernels_off(seki_kernel_id id, seki_kernel_state why)
 {
     uint32_t expected = SEKI_KERNEL_ON;
-    atomic_compare_exchange_strong(&kernels[id].state, &expected, (uint32_t)why);
+    /* In this order: who sees the new number uses the kernel no more. */
+    if (atomic_compare_exchange_strong(&kernels[id].state, &expected, (uint32_t)why) && why == SEKI_KERNEL_OFF_WRONG_ACCEPT)
+        atomic_fetch_add(&doubts, 1);
     if (id == SEKI_KERNEL_SHA256)
         seki_sha256_lanes_enable(seki_kernels_on(id));
     choose_rsa();
+}
+
+uint32_t seki_kernels_doubts(void)
+{
+    return atomic_load(&doubts);
 }
 
 void seki_kernels_count(seki_kernel_id id, uint64_t lanes, uint64_t rejected, uint64_t mended)

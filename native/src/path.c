@@ -33,7 +33,11 @@ static seki_reason check_key_usages(const seki_certificate *leaf, const seki_pro
 
 seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *profile, int64_t at)
 {
-    if ((leaf->critical & SEKI_EXT_UNKNOWN) != 0)
+    /* RFC 5280, 4.2: refuse a critical extension that is not recognized "or a critical extension that contains information
+     * that it cannot process": these are read and no more, and all but the name are never to be critical. */
+    uint32_t only_read = SEKI_EXT_ISSUER_ALT_NAME | SEKI_EXT_AUTHORITY_INFO | SEKI_EXT_FRESHEST_CRL | SEKI_EXT_SUBJECT_INFO
+                         | SEKI_EXT_SUBJECT_DIRECTORY;
+    if ((leaf->critical & (SEKI_EXT_UNKNOWN | only_read)) != 0)
         return SEKI_CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL;
     if (leaf->is_ca)
         return SEKI_LEAF_IS_CA;
@@ -73,6 +77,22 @@ bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer,
            && leaf->authority_key_id.length != 0; /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */
 }
 
+seki_reason seki_ca_fits(const seki_certificate *ca, bool anchor, const seki_profile *profile)
+{
+    if (ca->key.kind == SEKI_KEY_RSA && ca->key.bits < profile->rsa_bits_min)
+        return SEKI_KEY_TOO_SMALL;
+    /* As for leaves; an anchor's exponent is its operator's choice, and some public roots of 2004 have 3. */
+    if (!anchor && ca->key.kind == SEKI_KEY_RSA && ca->key.exponent < 65537)
+        return SEKI_KEY_EXPONENT;
+    /* A CA for other purposes issues nothing for this one.  RFC 5280, 4.2.1.12, leaves purposes of CAs open; everybody who
+     * reads them reads them so, OpenSSL among them, but only for purposes of its own (X509_PURPOSE_*), never for a list. */
+    bool has_purposes = (ca->extensions & SEKI_EXT_EXTENDED_KEY_USAGE) != 0;
+    if (has_purposes && profile->extended_key_usage != 0
+        && (ca->extended_key_usage & (profile->extended_key_usage | SEKI_EKU_ANY)) == 0)
+        return SEKI_EXTENDED_KEY_USAGE;
+    return SEKI_NOT_DECIDED;
+}
+
 seki_reason seki_issuer_check(const seki_trust *trust, const seki_issuer *issuer, const seki_profile *profile, bool allowed,
                               int64_t at)
 {
@@ -86,10 +106,11 @@ seki_reason seki_issuer_check(const seki_trust *trust, const seki_issuer *issuer
         return SEKI_ISSUER_EXPIRED;
     if (issuer->depth > profile->path_length_max)
         return SEKI_PATH_TOO_LONG;
-    /* The signatures between the CAs below the anchor are of allowed algorithms too; their keys of allowed sizes. */
+    /* The signatures between the CAs below the anchor are of allowed algorithms too; their keys and purposes fit. */
     for (const seki_issuer *ca = issuer;; ca = &trust->issuers[ca->parent]) {
-        if (ca->key.kind == SEKI_KEY_RSA && ca->key.bits < profile->rsa_bits_min)
-            return SEKI_KEY_TOO_SMALL;
+        seki_reason reason = seki_ca_fits(&ca->certificate, ca->anchor, profile);
+        if (reason != SEKI_NOT_DECIDED)
+            return reason;
         if (ca->parent < 0)
             return SEKI_NOT_DECIDED;
         if ((profile->signature_algorithms >> ca->certificate.signature_algorithm & 1) == 0)

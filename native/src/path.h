@@ -19,6 +19,10 @@ bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer,
 seki_reason seki_issuer_check(const seki_trust *trust, const seki_issuer *issuer, const seki_profile *profile, bool allowed,
                               int64_t at);
 
+/* Whether the profile takes a CA certificate as itself: its key (a stranger's, or of a configured CA) and its purposes.
+ * 0, KEY_TOO_SMALL, KEY_EXPONENT or EXTENDED_KEY_USAGE. */
+seki_reason seki_ca_fits(const seki_certificate *ca, bool anchor, const seki_profile *profile);
+
 /* The mode in which a key of this kind signs a login under the profile; 0: it cannot. */
 uint32_t seki_profile_mode(const seki_profile *profile, seki_key_kind kind);
 

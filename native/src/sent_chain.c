@@ -1,6 +1,7 @@
 #include "sent_chain.h"
 
 #include "der.h"
+#include "path.h"
 
 typedef struct {
     seki_certificate certificate;
@@ -12,7 +13,7 @@ typedef struct {
 typedef struct {
     const seki_trust *trust;
     seki_workspace *space;
-    size_t signatures; /* spent */
+    size_t *signatures; /* spent */
     bool wrong;        /* a key of the right name did not verify */
 } search;
 
@@ -25,7 +26,7 @@ static bool signed_by(search *s, const seki_certificate *certificate, const seki
                     .message = certificate->tbs,
                     .signature = certificate->signature};
     seki_job_policy policy = {.confirmations = &confirmations, .cross_check_one_in = 1};
-    s->signatures++;
+    ++*s->signatures;
     seki_jobs_run(&s->space->signatures, &policy, &job, 1);
     if (job.reason == SEKI_SIGNATURE_OK)
         return true;
@@ -49,7 +50,9 @@ static size_t read_sent(seki_workspace *space, const seki_profile *profile, seki
                     && c->certificate.key_reason == 0 && seki_ca_check(&c->certificate) == SEKI_NOT_DECIDED
                     && seki_key_ready(space->signatures.checker, &c->certificate.key, &c->key) == SEKI_NOT_DECIDED
                     && (profile->signature_algorithms >> c->certificate.signature_algorithm & 1) != 0
-                    && (c->key.kind != SEKI_KEY_RSA || c->key.bits >= profile->rsa_bits_min);
+                    && seki_ca_fits(&c->certificate, false, profile) == SEKI_NOT_DECIDED
+                    && (c->key.kind != SEKI_KEY_RSA
+                        || (c->key.bits <= SEKI_SENT_RSA_BITS_MAX && c->key.exponent >> SEKI_SENT_EXPONENT_BITS_MAX == 0));
     }
     return count;
 }
@@ -88,11 +91,12 @@ static void describe(seki_login_row *row, const step *steps, size_t depth, int32
 }
 
 seki_reason seki_sent_chain(const seki_trust *trust, const seki_profile *profile, seki_workspace *space, seki_login_row *row,
-                            seki_path_judge judge, void *context)
+                            seki_path_judge judge, void *context, size_t *signatures)
 {
     sent_certificate sent[SEKI_INTERMEDIATES_MAX];
     step steps[SEKI_INTERMEDIATES_MAX + 1];
-    search s = {.trust = trust, .space = space};
+    search s = {.trust = trust, .space = space, .signatures = signatures};
+    *signatures = 0;
     size_t count = read_sent(space, profile, row->intermediates, sent), depth = 0, judged = 0;
     seki_reason found = SEKI_NOT_DECIDED; /* why the first whole path was refused */
     start_step(&s, &steps[0], &row->leaf, NULL);
@@ -105,8 +109,10 @@ seki_reason seki_sent_chain(const seki_trust *trust, const seki_profile *profile
             depth--;
             continue;
         }
-        if (s.signatures >= SEKI_SENT_SIGNATURES_MAX || judged >= SEKI_SENT_PATHS_MAX)
+        if (*signatures >= SEKI_SENT_SIGNATURES_MAX || judged >= SEKI_SENT_PATHS_MAX) {
+            row->issuer = -1;
             return SEKI_PATH_BUDGET_SPENT;
+        }
         size_t option = at->tried++;
         if (option < at->candidate_count) {
             int32_t issuer = at->candidates[option];

@@ -1,3 +1,4 @@
+#include "kernels.h"
 #include "path.h"
 #include "stages.h"
 
@@ -23,8 +24,9 @@ static bool decide_from_cache(const seki_verifier *verifier, seki_login_row *row
         const seki_finding *finding = &row->cached.entry.findings[i];
         if (finding->trust != verifier->trust->number || finding->profile != verifier->profile.id)
             continue;
-        if (row->at < finding->from || row->at > finding->to)
-            return false; /* outside its window it says nothing: look again */
+        /* Outside its window, or from before a kernel was found to accept wrongly, it says nothing: look again. */
+        if (row->at < finding->from || row->at > finding->to || finding->doubts != seki_kernels_doubts())
+            return false;
         row->flags |= SEKI_FLAG_CACHE_HIT | finding->flags;
         if (finding->reason != SEKI_CERTIFICATE_OK)
             seki_refuse(row, (seki_reason)finding->reason);
@@ -56,9 +58,11 @@ void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_l
         if (cache != NULL && seki_cache_get(cache, name, &row->cached) && decide_from_cache(verifier, row)) {
             row->known = true;
             row->key = seki_cached_key(&row->cached);
-        } else if (cache != NULL && seki_cache_forged(cache, name, verifier->trust->number)) {
-            seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG);
+        } else if (cache != NULL && row->intermediates.length == 0
+                   && seki_cache_forged(cache, name, verifier->trust->number)) {
+            seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG); /* with intermediates it may be another's, of the same name */
         } else {
+            row->cached.handle = 0; /* what another store or time made of it */
             seki_refuse(row, read_certificate(verifier, space, row));
         }
     }

@@ -19,7 +19,9 @@ typedef struct {
     bool logins;                     /* false: certificates only, without challenge and signature */
     seki_verdict *out;
     uint16_t batch_reason;           /* a reason that holds for every row (CLOCK_WENT_BACK), or 0 */
+    uint32_t doubts;                 /* seki_kernels_doubts, from before the first signature */
     _Atomic uint64_t confirmations;
+    _Atomic uint64_t wasted;         /* signatures checked for chains that were sent and led nowhere */
     _Atomic uint32_t status;
 } seki_login_call;
 

@@ -3,6 +3,7 @@
 
 #include "claims.h"
 #include "column.h"
+#include "kernels.h"
 #include "mode.h"
 #include "stages.h"
 
@@ -54,7 +55,9 @@ seki_status seki_verify_logins(seki_verifier *verifier, const seki_login_batch *
         || !seki_column_valid(&batch->signatures, batch->rows, false)
         || !seki_column_valid(&batch->bindings, batch->rows, true)
         || !seki_column_valid(&batch->transactions, batch->rows, true)
-        || !seki_column_valid(&batch->requests, batch->rows, true))
+        || !seki_column_valid(&batch->requests, batch->rows, true)
+        /* A foreign challenge says neither: whoever passes one would believe that it was checked. */
+        || (!own && (seki_column_present(&batch->bindings) || seki_column_present(&batch->transactions))))
         return SEKI_E_ARGUMENT;
     seki_login_call call = {.verifier = verifier, .batch = batch, .logins = true, .out = out};
     return run(&call);
@@ -203,7 +206,9 @@ static seki_status run(seki_login_call *call)
     if (batch->rows == 0)
         return SEKI_OK;
     memset(call->out, 0, (size_t)batch->rows * sizeof *call->out);
+    call->doubts = seki_kernels_doubts();
     atomic_init(&call->confirmations, batch->confirmations);
+    atomic_init(&call->wasted, 0);
     atomic_init(&call->status, SEKI_OK);
     if (call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN)
         call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
