@@ -1,7 +1,10 @@
 /* ifma_emulator.c: lets AVX-512F machines without IFMA run the programs that want it, unchanged but slowly.
  *
+ * A C test includes this file after defining SEKI_EMULATOR_EMBEDDED and calls begin_emulation().  Any other program,
+ * Python among them, has it loaded before it:
+ *
  *   cc -std=gnu11 -O2 -fPIC -shared -o ifma_emulator.so native/tests/ifma_emulator.c -ldl
- *   LD_PRELOAD=$PWD/ifma_emulator.so native/tests/test_rsa_lanes
+ *   LD_PRELOAD=$PWD/ifma_emulator.so python -m sekisho doctor
  *
  * For tests only.  Where the CPU has AVX-512 IFMA, VBMI and VBMI2 it does nothing.  Elsewhere
  *   - CPUID is made to fault (arch_prctl ARCH_SET_CPUID, Linux 4.12, Intel since Ivy Bridge) and answers with the three
@@ -13,7 +16,7 @@
  *     nobody blocks the two.
  * OpenSSL is told not to use IFMA (OPENSSL_ia32cap), since it is the oracle and has to be fast.
  * With SEKISHO_EMULATOR_COUNT=1 the number of instructions carried out goes to standard error at exit.  If CPUID cannot
- * be made to fault, or there is no AVX-512, the program ends with status 77 before it begins. */
+ * be made to fault, or there is no AVX-512, a program it is loaded before ends with status 77. */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <dlfcn.h>
@@ -376,20 +379,15 @@ int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 
 /* ---- start and end --------------------------------------------------------------------------------- */
 
-static void cannot(const char *why)
-{
-    fprintf(stderr, "ifma_emulator: %s\n", why);
-    _exit(EXIT_CANNOT);
-}
-
-__attribute__((constructor)) static void start(void)
+/* NULL, or why it cannot be. */
+static const char *begin_emulation(void)
 {
     unsigned a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & LEAF7_EBX_AVX512F) == 0)
-        cannot("this CPU has no AVX-512");
+        return "this CPU has no AVX-512";
     const unsigned vbmi = LEAF7_ECX_VBMI | LEAF7_ECX_VBMI2;
     if ((b & LEAF7_EBX_AVX512IFMA) != 0 && (c & vbmi) == vbmi)
-        return;
+        return NULL;
     for (unsigned which = COMPONENT_AVX; which < COMPONENTS; which++)
         __cpuid_count(0xd, which, component[which].size, component[which].offset, c, d);
 
@@ -397,12 +395,26 @@ __attribute__((constructor)) static void start(void)
     struct sigaction illegal = {.sa_sigaction = on_illegal, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     struct sigaction fault = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
     if (real_sigaction(SIGILL, &illegal, &theirs[0]) != 0 || real_sigaction(SIGSEGV, &fault, &theirs[1]) != 0)
-        cannot("sigaction failed");
+        return "sigaction failed";
     active = true;
     (void)setenv("OPENSSL_ia32cap", ":~0x200000", 0);
     if (!cpuid_faults(true))
-        cannot("this kernel or CPU cannot make CPUID fault");
+        return "this kernel or CPU cannot make CPUID fault";
+    return NULL;
 }
+
+#ifndef SEKI_EMULATOR_EMBEDDED
+
+__attribute__((constructor)) static void start(void)
+{
+    const char *why = begin_emulation();
+    if (why != NULL) {
+        fprintf(stderr, "ifma_emulator: %s\n", why);
+        _exit(EXIT_CANNOT);
+    }
+}
+
+#endif
 
 __attribute__((destructor)) static void end(void)
 {

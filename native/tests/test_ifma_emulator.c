@@ -2,16 +2,20 @@
  * against their definition in the Intel SDM (volume 2, VPMADD52LUQ ... VPSHRDVQ) spelled out below.
  *
  *   cc -std=gnu11 -O2 native/tests/test_ifma_emulator.c -o test_ifma_emulator
- *   LD_PRELOAD=$PWD/ifma_emulator.so ./test_ifma_emulator
  *
  * On a CPU that has them it holds the definitions against the CPU.  Exit status 0 if everything held. */
+#if defined(__x86_64__)
+
+#define SEKI_EMULATOR_EMBEDDED
+#include "ifma_emulator.c"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VECTOR = 64, ROUNDS = 50 };
+enum { ROUNDS = 50 };
 
 typedef union {
     uint64_t q[8];
@@ -26,14 +30,14 @@ typedef struct {
     vector after;     /* the destination, all 512 bits */
 } state;
 
-typedef enum { MADD52LUQ, MADD52HUQ, PERMB, PERMI2B, PERMT2B, SHRDVQ } operation;
+typedef enum { LUQ, HUQ, BYTES, INDEX_GOES, TABLE_GOES, FUNNEL } definition;
 typedef enum { REGISTER, MEMORY, BROADCAST } operand_kind;
 typedef enum { PLAIN, MERGING, ZEROING } masking;
 
 typedef struct {
     const char *name;
     void (*run)(state *);
-    operation what;
+    definition what;
     unsigned width; /* bytes */
     operand_kind operand;
     masking masked;
@@ -112,15 +116,15 @@ __attribute__((used, aligned(64))) static vector fixed[2];
     X(NAME, WHAT, 32, xmm, 28, 7, 4, BY_LONG "%{1to2%}", ZERO, 16, BROADCAST, ZEROING)
 
 #define ALL_FORMS(X)                             \
-    COMMON_FORMS(X, vpmadd52luq, MADD52LUQ)      \
-    BROADCAST_FORMS(X, vpmadd52luq, MADD52LUQ)   \
-    COMMON_FORMS(X, vpmadd52huq, MADD52HUQ)      \
-    BROADCAST_FORMS(X, vpmadd52huq, MADD52HUQ)   \
-    COMMON_FORMS(X, vpshrdvq, SHRDVQ)            \
-    BROADCAST_FORMS(X, vpshrdvq, SHRDVQ)         \
-    COMMON_FORMS(X, vpermb, PERMB)               \
-    COMMON_FORMS(X, vpermi2b, PERMI2B)           \
-    COMMON_FORMS(X, vpermt2b, PERMT2B)
+    COMMON_FORMS(X, vpmadd52luq, LUQ)      \
+    BROADCAST_FORMS(X, vpmadd52luq, LUQ)   \
+    COMMON_FORMS(X, vpmadd52huq, HUQ)      \
+    BROADCAST_FORMS(X, vpmadd52huq, HUQ)   \
+    COMMON_FORMS(X, vpshrdvq, FUNNEL)            \
+    BROADCAST_FORMS(X, vpshrdvq, FUNNEL)         \
+    COMMON_FORMS(X, vpermb, BYTES)               \
+    COMMON_FORMS(X, vpermi2b, INDEX_GOES)           \
+    COMMON_FORMS(X, vpermt2b, TABLE_GOES)
 
 #define DEFINE(NAME, WHAT, ID, L, D, S, O, THIRD, MASK, WIDTH, KIND, MASKED) FORM(NAME, WHAT, ID, L, D, S, O, THIRD, MASK)
 #define ENTRY(NAME, WHAT, ID, L, D, S, O, THIRD, MASK, WIDTH, KIND, MASKED) \
@@ -143,9 +147,9 @@ static uint64_t random_bits(void) /* splitmix64 */
 }
 
 /* The definitions, bit by bit where that is plainest. */
-static uint64_t quadword(operation what, uint64_t d, uint64_t s, uint64_t o)
+static uint64_t defined(definition what, uint64_t d, uint64_t s, uint64_t o)
 {
-    if (what == SHRDVQ) {
+    if (what == FUNNEL) {
         uint64_t out = 0;
         for (unsigned bit = 0; bit < 64; bit++) {
             const unsigned from = bit + (unsigned)(o & 63);
@@ -163,7 +167,7 @@ static uint64_t quadword(operation what, uint64_t d, uint64_t s, uint64_t o)
             low &= 0xfffffffffffff;
         }
     }
-    return d + (what == MADD52LUQ ? low : high);
+    return d + (what == LUQ ? low : high);
 }
 
 static vector expected(const form *f, const state *x)
@@ -172,21 +176,21 @@ static vector expected(const form *f, const state *x)
     if (f->operand == BROADCAST)
         for (unsigned i = 0; i < 8; i++)
             operand.q[i] = x->memory[4].q[0];
-    const bool bytes = f->what == PERMB || f->what == PERMI2B || f->what == PERMT2B;
+    const bool bytes = f->what == BYTES || f->what == INDEX_GOES || f->what == TABLE_GOES;
     for (unsigned i = 0; i < f->width / (bytes ? 1 : 8); i++) {
         const bool chosen = f->masked == PLAIN || (x->mask >> i & 1) != 0;
         if (!chosen && f->masked == ZEROING)
             continue;
         if (!bytes) {
-            out.q[i] = chosen ? quadword(f->what, x->destination.q[i], x->source.q[i], operand.q[i]) : x->destination.q[i];
+            out.q[i] = chosen ? defined(f->what, x->destination.q[i], x->source.q[i], operand.q[i]) : x->destination.q[i];
             continue;
         }
         uint8_t index, value = 0;
         switch (f->what) {
-        case PERMB:
+        case BYTES:
             value = operand.b[x->source.b[i] % f->width];
             break;
-        case PERMI2B:
+        case INDEX_GOES:
             index = x->destination.b[i];
             value = (index & f->width) != 0 ? operand.b[index % f->width] : x->source.b[index % f->width];
             break;
@@ -201,6 +205,11 @@ static vector expected(const form *f, const state *x)
 
 int main(void)
 {
+    const char *why = begin_emulation();
+    if (why != NULL) {
+        printf("test_ifma_emulator: nothing to emulate: %s\n", why);
+        return 0;
+    }
     size_t failures = 0, done = 0;
     state x;
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -228,3 +237,15 @@ int main(void)
     printf("test_ifma_emulator: ok, %zu forms, %zu executions\n", sizeof forms / sizeof *forms, done);
     return 0;
 }
+
+#else
+
+#include <stdio.h>
+
+int main(void)
+{
+    printf("test_ifma_emulator: of x86-64 only\n");
+    return 0;
+}
+
+#endif
