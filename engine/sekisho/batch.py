@@ -140,9 +140,27 @@ def absent() -> Any:
 def _frozen(buffer: Any) -> Any:
     """The buffer itself if nobody can write to it, else a copy."""
     view = memoryview(buffer)
-    if view.readonly and view.contiguous:
+    if view.readonly and view.contiguous and _is_nobodys(buffer):
         return buffer
     return bytes(view)
+
+
+def _is_nobodys(buffer: Any) -> bool:
+    """Whether the memory behind a read-only buffer has no owner who can write to it: a view may be read-only by itself."""
+    while not isinstance(buffer, bytes):
+        if isinstance(buffer, np.ndarray):
+            if buffer.flags.writeable:
+                return False
+            if buffer.base is None:
+                return True  # an array that was made read-only itself
+            buffer = buffer.base
+        elif isinstance(buffer, memoryview):
+            if not buffer.readonly:
+                return False
+            buffer = buffer.obj
+        else:
+            return getattr(buffer, "is_mutable", True) is False  # pyarrow.Buffer says so of itself
+    return True
 
 
 class Times:

@@ -128,6 +128,7 @@ class Verifier:
             f"making a verifier for profile {self.profile.name!r}",
         )
         self._native: Any = ffi.gc(out[0], lib.seki_verifier_free)
+        self._borrowed = (self.engine.native, trust.native)  # used by address, whatever becomes of the attributes
 
     def verify_logins(
         self, batch: LoginBatch, *, at: int | NDArray[np.int64] | None = None, confirmations: int | None = None
@@ -150,7 +151,7 @@ class Verifier:
         certificates = Column.of(batch.certificates)
         rows = certificates.rows
         own = self.profile.challenge == "own"
-        challenges = self.challenges
+        challenges, claims = self.challenges, self.claims  # those of this batch: another thread may assign others
         if own and challenges is None:
             raise ValueError(
                 f"profile {self.profile.name!r} takes challenges of our own: give the Verifier `challenges` (ChallengeKeys) "
@@ -160,7 +161,7 @@ class Verifier:
         native = ffi.new("seki_login_batch *")
         native.rows = rows
         native.keys = challenges.native if own and challenges is not None else ffi.NULL
-        native.claims = self.claims.native if own and self.claims is not None else ffi.NULL
+        native.claims = claims.native if own and claims is not None else ffi.NULL
         native.expect = self._expect[0]
         native.certificates = certificates.native[0]
         for name in ("intermediates", "challenges", "signatures", "bindings", "transactions", "requests"):

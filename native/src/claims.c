@@ -165,6 +165,11 @@ seki_reason seki_claims_claim(seki_claims *claims, const seki_challenge_fields *
     return SEKI_ACCEPTED;
 }
 
+const uint64_t *seki_claims_request_secret(const seki_claims *claims)
+{
+    return claims->secret;
+}
+
 void seki_claims_failed(seki_claims *claims, const seki_challenge_fields *challenge)
 {
     if (claims == NULL)

@@ -1,14 +1,16 @@
 #include "claims.h"
 #include "stages.h"
 
-/* 64 bits over tenant, request id and all bytes of the request; 0 where there is no request id. */
+/* 64 bits over tenant, request id and all bytes of the request; 0 where there is no request id, or no set that it is for.
+ * Binding and transaction are the challenge's own, by its MAC. */
 static uint64_t request_fingerprint(const seki_login_batch *batch, const seki_login_row *row)
 {
-    if (row->request.length == 0)
+    if (row->request.length == 0 || batch->claims == NULL)
         return 0;
     static const char label[] = "sekisho request 1";
     uint64_t sizes[3] = {batch->expect.tenant, row->request.length, row->signature.length};
     seki_span parts[] = {{(const uint8_t *)label, sizeof label},
+                         {(const uint8_t *)seki_claims_request_secret(batch->claims), 2 * sizeof(uint64_t)},
                          {(const uint8_t *)sizes, sizeof sizes},
                          row->request,
                          {row->cached.entry.fingerprint, sizeof row->cached.entry.fingerprint},

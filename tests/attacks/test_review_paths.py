@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from sekisho.engine import Engine
+from sekisho.modes import Mode
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
 from sekisho.testing import AT
@@ -31,7 +32,7 @@ PROFILE = Profile(
     name="review",
     purpose="other",
     signature_algorithms=("ecdsa-sha256", "rsassa-pkcs1-v1_5-sha256"),
-    p256_mode="ecdsa-sha256-der",  # type: ignore[arg-type]
+    p256_mode=Mode.parse("ecdsa-sha256-der"),
     path_length_max=3,
     revocation="off",
     challenge="foreign",
@@ -47,7 +48,7 @@ def ec_key(label: str) -> ec.EllipticCurvePrivateKey:
 
 @cache
 def rsa_key(exponent: int) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(exponent, 2048)  # type: ignore[arg-type]
+    return rsa.generate_private_key(exponent, 2048)
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def make(
     signer = issuer.key if issuer else own
     subject = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"), x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usages = ("key_cert_sign", "crl_sign") if ca else ("digital_signature",)
-    every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    every += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    every = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+    every += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
     public = public or own.public_key()
     builder = (
         x509.CertificateBuilder()
@@ -122,7 +123,9 @@ def reason(judge: Verifier, leaf: Made, sent: Iterable[Made] = ()) -> Reason:
         ((ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,), True),
     ],
 )
-def test_a_ca_for_other_purposes_issues_no_logins(purposes: tuple[x509.ObjectIdentifier, ...], fit: bool, sent: bool) -> None:
+def test_a_ca_for_other_purposes_issues_no_logins(
+    purposes: tuple[x509.ObjectIdentifier, ...], fit: bool, sent: bool
+) -> None:
     """A CA whose extendedKeyUsage leaves clientAuth out is not for those who log in (OpenSSL, NSS and webpki read it so)."""
     root = make("purposes root")
     ca = make("purposes ca", root, extra=[(x509.ExtendedKeyUsage(purposes), False)])
@@ -193,7 +196,7 @@ def test_sent_keys_that_cost_dearly_are_not_tried() -> None:
     long = rsa.RSAPublicNumbers((1 << 63) + 1, rsa_key(65537).public_key().public_numbers().n).public_key()
     for number, public in enumerate((wide, long)):
         ca = make(f"dear ca {number}", root, public=public)
-        holder = replace(make(f"dear holder {number}", Made(ca.der, ec_key("nobody")), ca=False))
+        holder = make(f"dear holder {number}", Made(ca.der, ec_key("nobody")), ca=False)
         assert reason(verifier([root]), holder, [ca]) is Reason.ISSUER_UNKNOWN
 
 
