@@ -12,6 +12,7 @@ from sekisho._native import check, ffi, lib
 __all__ = ["KERNELS", "CacheStatistics", "Engine", "Kernel", "default_engine", "disable_kernel", "kernels"]
 
 CACHE_BYTES_DEFAULT: Final = 256 * 1024 * 1024  # a city of 330,000 at 768 bytes each
+CACHE_BYTES_MIN: Final[int] = lib.SEKI_CACHE_BYTES_MIN
 CROSS_CHECK_DEFAULT: Final = 1024  # one acceptance of a lane in so many is checked by OpenSSL too: 0.3 % of a core
 
 
@@ -98,9 +99,12 @@ class Engine:
 
     Args:
         threads: how many work on a batch, the calling one included; None: one for each CPU this process may use.
-        cache_bytes: bound of the parsing cache, in bytes; 0: no cache.
+        cache_bytes: bound of the parsing cache, in bytes, at least 2 MiB; 0: no cache.
         cross_check_one_in: how many acceptances of a lane go by between two that OpenSSL checks too; 1: every one is
             checked, 0: none.
+
+    Raises:
+        ValueError: no thread, more than 256, or a cache below 2 MiB.
 
     Safe to share by threads, and to use in a process forked after it was made. The environment variable
     SEKISHO_LANES=0 switches every lane kernel off.
@@ -113,6 +117,8 @@ class Engine:
         cache_bytes: int = CACHE_BYTES_DEFAULT,
         cross_check_one_in: int = CROSS_CHECK_DEFAULT,
     ) -> None:
+        if cache_bytes and cache_bytes < CACHE_BYTES_MIN:
+            raise ValueError(f"cache_bytes must be 0 (no cache) or at least {CACHE_BYTES_MIN}, not {cache_bytes}")
         _obey_environment()
         self.threads = threads if threads is not None else len(os.sched_getaffinity(0))
         options = ffi.new("seki_engine_options *", (self.threads, cross_check_one_in, cache_bytes))

@@ -137,7 +137,8 @@ enum {
     SEKI_INTERMEDIATES_MAX = 4,        /* certificates a login; DESIGN section 4 */
     SEKI_REQUEST_SIZE_MAX = 256,       /* bytes of a request id; a UUID has 36 */
     SEKI_MESSAGE_SIZE_MAX = 1073741824, /* bytes; a signed message in verify_signatures */
-    SEKI_ROWS_MAX = 16777216           /* rows a batch */
+    SEKI_ROWS_MAX = 16777216,          /* rows a batch */
+    SEKI_CACHE_BYTES_MIN = 2097152     /* bytes; a chunk for each of 64 shards and the table of forgeries take 1.8 MB */
 };
 
 /* ---- columns --------------------------------------------------------------------------------- */
@@ -254,7 +255,7 @@ typedef struct seki_engine seki_engine;
 typedef struct {
     uint32_t threads;              /* the calling thread included; 1 to 256 */
     uint32_t cross_check_one_in;   /* acceptances of a lane that OpenSSL checks too; 1: each, 0: none */
-    uint64_t cache_bytes;          /* bound of the parsing cache; 0: no cache */
+    uint64_t cache_bytes;          /* bound of the parsing cache, at least SEKI_CACHE_BYTES_MIN; 0: no cache */
 } seki_engine_options;
 
 SEKI_MUST_USE seki_status seki_engine_new(const seki_engine_options *options, seki_engine **out);
@@ -566,7 +567,8 @@ typedef struct {
     uint64_t confirmations;
 } seki_login_batch;
 
-/* Answers every row: all stages of DESIGN section 2.  Of rows with one challenge, the first good one in the batch is accepted. */
+/* Answers every row, stage by stage (docs/ARCHITECTURE.md).  Of good rows with one challenge exactly one is accepted: the first,
+ * unless several threads share the batch. */
 SEKI_MUST_USE seki_status seki_verify_logins(seki_verifier *verifier, const seki_login_batch *batch, seki_verdict *out);
 
 /* What is kept of a certificate that a handle names. */

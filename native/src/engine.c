@@ -19,7 +19,8 @@ const char *seki_openssl_version(void)
 
 seki_status seki_engine_new(const seki_engine_options *options, seki_engine **out)
 {
-    if (options == NULL || out == NULL || options->threads < 1 || options->threads > SEKI_THREADS_MAX)
+    if (options == NULL || out == NULL || options->threads < 1 || options->threads > SEKI_THREADS_MAX
+        || (options->cache_bytes != 0 && options->cache_bytes < SEKI_CACHE_BYTES_MIN))
         return SEKI_E_ARGUMENT;
     seki_kernels_start();
     seki_engine *engine = calloc(1, sizeof *engine);

@@ -23,7 +23,7 @@ from sekisho.verdicts import Verdicts
 from sekisho.verifier import Verifier
 
 MIB = 1 << 20
-TINY = 2 * MIB  # a chunk of cells for each shard, not two
+TINY = 2 * MIB  # the least that an engine takes
 RSA_ENTRY_MAX = 768  # bytes; DESIGN section 4
 HIT_RATE_MIN = 0.99
 
@@ -96,8 +96,8 @@ def test_nothing_enters_before_its_issuers_signature_verified() -> None:
     one = verifier()
     for kind in testing.bad_kinds(small(), groups=("certificate", "key", "path")):
         bad = testing.a_bad_login(kind)
-        if bad.intermediates or bad.also_trust:
-            continue
+        if bad.intermediates or bad.also_trust or kind == "policy-wrong":
+            continue  # refused after the signature was found right: such a refusal is kept
         for _ in range(2):
             found = spent(one.engine, partial(one.verify_certificates, [bad.certificate], at=AT))
             assert (found.inserted, found.entries) == (0, 0), kind
@@ -305,7 +305,7 @@ def test_an_entry_for_rsa_2048_has_at_most_768_bytes() -> None:
 
 
 def test_a_cache_too_small_for_an_entry_is_refused_and_none_is_none() -> None:
-    with pytest.raises((MemoryError, ValueError)):
+    with pytest.raises(ValueError, match="at least"):
         Engine(threads=1, cache_bytes=1000)
     engine = Engine(threads=1, cache_bytes=0)
     assert engine.cache_statistics() == CacheStatistics(0, 0, 0, 0, 0, 0, 0, 0)
