@@ -10,13 +10,6 @@ static bool meets_policies(const seki_certificate *leaf, const seki_profile *pro
     return false;
 }
 
-/* anyPolicy, RFC 5280, 4.2.1.4: 2.5.29.32.0 */
-static bool has_any_policy(const seki_certificate *leaf)
-{
-    static const uint8_t any_policy[] = {0x55, 0x1d, 0x20, 0x00};
-    return seki_certificate_has_policy(leaf, (seki_span){any_policy, sizeof any_policy});
-}
-
 static seki_reason check_key_usages(const seki_certificate *leaf, const seki_profile *profile)
 {
     bool has_usage = (leaf->extensions & SEKI_EXT_KEY_USAGE) != 0;
@@ -63,7 +56,9 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
     seki_reason reason = check_key_usages(leaf, profile);
     if (reason != SEKI_NOT_DECIDED)
         return reason;
-    return meets_policies(leaf, profile) || has_any_policy(leaf) ? SEKI_NOT_DECIDED : SEKI_POLICY;
+    /* A policy that is not the profile's own may be anyPolicy, or be mapped by a CA above (RFC 5280, 6.1.4 (b)): such a
+     * leaf is not plain, and OpenSSL decides.  One without any policy is valid for none (6.1.3 (e)). */
+    return profile->policy_count != 0 && (leaf->extensions & SEKI_EXT_POLICIES) == 0 ? SEKI_POLICY : SEKI_NOT_DECIDED;
 }
 
 bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer, const seki_profile *profile)
@@ -74,7 +69,8 @@ bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer,
     return !issuer->slow && leaf->version == 3 && (leaf->extensions & for_openssl) == 0
            && (leaf->critical & never_critical) == 0 && (leaf->key_usage & SEKI_KU_KEY_CERT_SIGN) == 0
            && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile)
-           && leaf->authority_key_id.length != 0; /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */
+           && leaf->authority_key_id.length != 0 /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */
+           && !seki_span_equal(leaf->subject, leaf->issuer); /* OpenSSL may take it for self-signed and end the path there */
 }
 
 seki_reason seki_ca_fits(const seki_certificate *ca, bool anchor, const seki_profile *profile)
