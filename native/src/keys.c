@@ -79,6 +79,35 @@ static bool on_curve(seki_key_checker *c, const curve *e, seki_span point)
     return BN_cmp(c->left, c->right) == 0;
 }
 
+/* y < p (RFC 8032, 5.1.3, step 1) and not one of the eight points of small order: under those a signature that anybody can
+ * write is right for any message.  OpenSSL 3.0 looks at neither. */
+static bool ed25519_is_safe(seki_span point)
+{
+    static const uint8_t small[5][32] = {
+        {0x00},
+        {0x01},
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+         0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+        {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+    };
+    uint8_t y[32];
+    if (point.length != sizeof y)
+        return false;
+    memcpy(y, point.data, sizeof y);
+    y[31] &= 0x7f; /* the sign of x */
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
+        if (memcmp(y, small[i], sizeof y) == 0)
+            return false;
+    /* p = 2^255 - 19, little-endian ed ff .. ff 7f */
+    bool high = y[31] == 0x7f;
+    for (size_t i = 1; i < 31; i++)
+        high = high && y[i] == 0xff;
+    return !high || y[0] < 0xed;
+}
+
 seki_reason seki_key_ready(seki_key_checker *checker, const seki_public_key *parsed, seki_key *out)
 {
     seki_span bytes = parsed->kind == SEKI_KEY_RSA ? parsed->modulus : parsed->point;
@@ -86,7 +115,10 @@ seki_reason seki_key_ready(seki_key_checker *checker, const seki_public_key *par
         return SEKI_KEY_TOO_LARGE;
     switch (parsed->kind) {
     case SEKI_KEY_RSA:
-    case SEKI_KEY_ED25519: /* whether its octets decode to a point is seen at verification (RFC 8032, 5.1.3) */
+        break;
+    case SEKI_KEY_ED25519: /* whether there is an x to its y is seen at verification (RFC 8032, 5.1.3) */
+        if (!ed25519_is_safe(bytes))
+            return SEKI_KEY_POINT;
         break;
     case SEKI_KEY_P256:
         if (bytes.length != 64 || !on_curve(checker, &checker->p256, bytes))

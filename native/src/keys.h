@@ -30,7 +30,7 @@ seki_key_checker *seki_key_checker_new(void);
 void seki_key_checker_free(seki_key_checker *checker);
 
 /* From a parsed SubjectPublicKeyInfo: SEKI_NOT_DECIDED (0) and *out, borrowing as `parsed` does, or the
- * reason: a point that is not on its curve (SP 800-186, 3; SP 800-56A, 5.6.2.3.3). */
+ * reason: a point that is not on its curve (SP 800-186, 3; SP 800-56A, 5.6.2.3.3), or an Ed25519 key of small order. */
 seki_reason seki_key_ready(seki_key_checker *checker, const seki_public_key *parsed, seki_key *out);
 
 /* A new EVP_PKEY for `key` (EVP_PKEY_fromdata), or NULL if OpenSSL will not have it. */

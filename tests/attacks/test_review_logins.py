@@ -21,6 +21,7 @@ from sekisho.claims import Claims
 from sekisho.engine import KERNELS, Engine, kernels
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
 from sekisho.testing import AT, a_login, build_city
 from sekisho.trust import TrustStore
 from sekisho.verifier import LoginBatch, Verifier
@@ -153,3 +154,22 @@ def test_a_verifier_keeps_what_its_native_half_borrows() -> None:
     login = a_login(b"a challenge of somebody else's making")
     batch = LoginBatch([login.certificate], [login.challenge], [login.signature])
     assert verifier.verify_logins(batch, at=AT)[0].reason is Reason.ACCEPTED
+
+
+# ---- keys under which anybody can sign -----------------------------------------------------------------
+
+_ED25519_P = 2**255 - 19
+_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL = [0, 1, _ED25519_P - 1, _ORDER_8, _ED25519_P - _ORDER_8]
+
+
+@pytest.mark.parametrize("y", [*_SMALL, _ED25519_P, _ED25519_P + 1, _ED25519_P + 3, 2**255 - 1])
+@pytest.mark.parametrize("sign", [0, 1])
+def test_an_ed25519_key_of_small_order_or_beyond_its_field_is_no_key(y: int, sign: int) -> None:
+    """Under a key of small order R = A, S = 0 or so is right for any message; y >= p does not decode (RFC 8032, 5.1.3)."""
+    point = (y | sign << 255).to_bytes(32, "little")
+    spki = bytes.fromhex("302a300506032b6570032100") + point
+    assert KeySet([spki]).reasons == [Reason.KEY_POINT]
+    identity = (1).to_bytes(32, "little") + bytes(32)
+    got = verify_signatures(SignatureBatch([spki] * 8, [identity] * 8, [b"any message"] * 8, "ed25519"))
+    assert {verdict.reason for verdict in got} == {Reason.KEY_POINT}
