@@ -22,11 +22,13 @@
  * bare number, measured 15 % slower), and few enough that columns and digits stay in 32 registers. */
 #define T 10
 
-/* Bounds, in units of 2^46, one product; 127 fit (rsa_digits24.inc), and two units are kept for carries, the bias and
- * spill.  Before the reduction a column holds p products if 2 p + T <= 126, else, relieved, less than 2; the
- * reduction adds at most p + T, and that is all in the first case.  In the second, RELIEF_TILES tiles come to
- * 100, then either relief follows, or nothing more but two partial tiles of 10 rows. */
-#define RELIEF_TILES 10
+/* Bounds, in units of 2^46, one product; 127 fit (rsa_digits24.inc), and one unit is kept for carries, bias and spill.
+ * Before the reduction, column c holds p <= min(c + 1, 2 D - 1 - c) products.  If 2 p + T <= PRODUCTS_MAX it stays
+ * so: the reduction adds at most p + T.  Else it was relieved, which leaves less than 2, squares added after included.
+ * To that come, between two reliefs, RELIEF_TILES whole tiles and at most three partial ones (the first block of
+ * quotient digits, one cut off at the modulus' end, and the last block, or the one on the diagonal), of T rows
+ * each: 2 + 80 + 30 <= 126. */
+#define RELIEF_TILES 8
 #define PRODUCTS_MAX 126
 
 typedef seki_reals seki_digits;
