@@ -85,6 +85,10 @@ static int verify_ed25519(EVP_PKEY *pkey, const seki_openssl_question *q)
     if (ctx != NULL && EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, pkey, NULL) == 1)
         answer = EVP_DigestVerify(ctx, q->signature.data, q->signature.length, q->value.data, q->value.length);
     EVP_MD_CTX_free(ctx);
+    /* OpenSSL 3.0 says 0 and nothing else when it had no memory for its SHA-512: is there some now? */
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    if (answer != 1 && EVP_Digest("", 0, digest, NULL, EVP_sha512(), NULL) != 1)
+        answer = SET_UP_FAILED;
     return answer;
 }
 
@@ -108,8 +112,18 @@ static int verify_prehashed(EVP_PKEY *pkey, const seki_openssl_question *q)
     return answer;
 }
 
+/* Whether any of the errors that OpenSSL left behind says so.  Takes them off the queue. */
+static bool ran_out_of_memory(void)
+{
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error())
+        if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+            return true;
+    return false;
+}
+
 seki_openssl_answer seki_openssl_verify(seki_key_pool *pool, const seki_openssl_question *q)
 {
+    ERR_clear_error(); /* what others left there is not ours to read */
     EVP_PKEY *pkey = pkey_of(pool, q->key);
     if (pkey == NULL) {
         ERR_clear_error();
@@ -117,8 +131,10 @@ seki_openssl_answer seki_openssl_verify(seki_key_pool *pool, const seki_openssl_
     }
     int answer = q->key->kind == SEKI_KEY_ED25519 ? verify_ed25519(pkey, q) : verify_prehashed(pkey, q);
     EVP_PKEY_free(pkey);
+    /* Exactly 1 is right.  A negative answer is how OpenSSL speaks of a malformed block or point too, so it is "wrong" once
+     * the set-up has succeeded; a set-up that failed, or memory that ran out, is a fault. */
+    if (answer != 1 && ran_out_of_memory())
+        answer = SET_UP_FAILED;
     ERR_clear_error();
-    /* Exactly 1 is right.  A negative answer is how OpenSSL speaks of a malformed block or point too, so it is
-     * "wrong" once the set-up has succeeded; only a set-up that failed is a fault. */
     return answer == 1 ? SEKI_OPENSSL_RIGHT : answer == SET_UP_FAILED ? SEKI_OPENSSL_FAULT : SEKI_OPENSSL_WRONG;
 }

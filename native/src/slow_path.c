@@ -178,6 +178,7 @@ seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, c
                            const seki_span *sent, size_t sent_count, const seki_profile *profile, int64_t window_from,
                            int64_t window_to, int64_t at)
 {
+    ERR_clear_error(); /* what others left there is not ours to read */
     seki_reason reason = SEKI_ENGINE_FAULT;
     X509 *target = read_certificate(leaf->der);
     X509_STORE *store = X509_STORE_new();
@@ -196,6 +197,10 @@ seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, c
                          ? SEKI_NOT_DECIDED
                          : reason_of(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx));
     }
+    /* A refusal for want of memory must not be kept as one of the certificates. */
+    for (unsigned long error = ERR_get_error(); error != 0 && reason != SEKI_NOT_DECIDED; error = ERR_get_error())
+        if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+            reason = SEKI_ENGINE_FAULT;
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
     sk_X509_pop_free(path, X509_free);
