@@ -1,4 +1,4 @@
-"""Signature modes: what exactly was signed, and how (FACTS section C; RFC 8017, FIPS 186-5, RFC 8032).
+"""Signature modes: what exactly was signed, and how (docs/SECURITY.md; RFC 8017, FIPS 186-5, RFC 8032).
 
 A mode is fixed by configuration, never read off a signature: one RSA key can make signatures in all of them.
 """

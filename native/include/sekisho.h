@@ -131,10 +131,10 @@ typedef enum {
 
 enum {
     SEKI_CERTIFICATE_SIZE_MAX = 65536, /* bytes; FACTS section 0: a JPKI leaf is 1.8 kB; OpenSSL's TLS default is 100 kB */
-    SEKI_CHALLENGE_SIZE_MAX = 200,     /* bytes; DESIGN section 6 */
+    SEKI_CHALLENGE_SIZE_MAX = 200,     /* bytes; docs/ARCHITECTURE.md */
     SEKI_FOREIGN_CHALLENGE_SIZE_MAX = 4096, /* bytes; mode B takes at most k-11 of them anyway */
     SEKI_SIGNATURE_SIZE_MAX = 2048,    /* bytes; RSA-16384 would be 2,048 */
-    SEKI_INTERMEDIATES_MAX = 4,        /* certificates a login; DESIGN section 4 */
+    SEKI_INTERMEDIATES_MAX = 4,        /* certificates a login; docs/ARCHITECTURE.md */
     SEKI_REQUEST_SIZE_MAX = 256,       /* bytes of a request id; a UUID has 36 */
     SEKI_MESSAGE_SIZE_MAX = 1073741824, /* bytes; a signed message in verify_signatures */
     SEKI_ROWS_MAX = 16777216,          /* rows a batch */
@@ -155,7 +155,7 @@ typedef struct {
 
 /* ---- signatures ------------------------------------------------------------------------------ */
 
-/* A mode is family | hash << 8 | mgf1_hash << 16 | salt_length << 24; see FACTS section C. */
+/* A mode is family | hash << 8 | mgf1_hash << 16 | salt_length << 24; see docs/SECURITY.md. */
 enum {
     SEKI_FAMILY_PKCS1 = 1,      /* RSASSA-PKCS1-v1_5 over DigestInfo, RFC 8017 section 8.2 (mode A) */
     SEKI_FAMILY_PKCS1_BARE = 2, /* the same block over the bare hash (mode A') */
@@ -316,7 +316,7 @@ SEKI_MUST_USE seki_status seki_verify_signatures(seki_engine *engine, const seki
  *                   where label is "sekisho challenge token 1" filled up with zeros to 64 bytes
  *
  * It starts with 0x73, so it is no DigestInfo (0x30), and 165 is no size of a hash: a signature over it (mode B) is
- * not a signature over anything else (FACTS section C).  It is valid from issued - skew on, and until the second before its
+ * not a signature over anything else (docs/SECURITY.md).  It is valid from issued - skew on, and until the second before its
  * expiry; the expiry is never stretched by a skew: a checking clock that is fast costs seconds of a life, not more.
  * The binding (a session, a QR id) is the caller's, given at issue and again at check, and is not in the token. */
 
@@ -324,14 +324,14 @@ enum {
     SEKI_CHALLENGE_SIZE = 165,              /* characters */
     SEKI_CHALLENGE_KEY_SIZE = 32,           /* bytes; RFC 2104, 3: as long as the hash */
     SEKI_CHALLENGE_KEYS_MAX = 64,           /* keys in one set: a rotation a day with two months of leftovers */
-    SEKI_CHALLENGE_RANDOM_SIZE = 16,        /* bytes; FACTS section C asks for 128 bits */
+    SEKI_CHALLENGE_RANDOM_SIZE = 16,        /* bytes; docs/SECURITY.md asks for 128 bits */
     SEKI_CHALLENGE_AUDIENCE_SIZE = 16,      /* bytes */
     SEKI_CHALLENGE_TRANSACTION_SIZE = 32,   /* bytes: a SHA-256 */
     SEKI_CHALLENGE_BINDING_SIZE_MAX = 1024, /* bytes; up to 32 cost no further compression */
-    SEKI_CHALLENGE_LIFETIME_DEFAULT = 120,  /* seconds; FACTS section C: 2 to 5 minutes at most */
+    SEKI_CHALLENGE_LIFETIME_DEFAULT = 120,  /* seconds; docs/SECURITY.md: 2 to 5 minutes at most */
     SEKI_CHALLENGE_LIFETIME_MAX = 300,      /* seconds; the same */
     SEKI_CHALLENGE_SKEW_MAX = 60,           /* seconds between the issuing and the checking clock */
-    SEKI_CHALLENGE_FAILURES_MAX = 8,        /* failed signatures, then CHALLENGE_LOCKED; DESIGN section 6 */
+    SEKI_CHALLENGE_FAILURES_MAX = 8,        /* failed signatures, then CHALLENGE_LOCKED; docs/ARCHITECTURE.md */
     SEKI_CLAIMS_CAPACITY_MIN = 64,          /* live claims */
     SEKI_CLAIMS_CAPACITY_MAX = 67108864     /* live claims; a file of 3.2 GB */
 };

@@ -1,4 +1,4 @@
-/* block.h: the block that an RSA signature must open to, constructed whole (FACTS section C).
+/* block.h: the block that an RSA signature must open to, constructed whole (docs/SECURITY.md).
  *
  * Nothing here parses: a signature is right when s^e mod n equals the one block that the message, the
  * mode and the key's size allow (RFC 8017, 8.2.2; Bleichenbacher 2006 is why). */

@@ -30,7 +30,7 @@ static const size_t CELL_SIZE[CLASSES] = {
     (sizeof(cell) + 512 + 7) & ~(size_t)7,
 };
 
-/* DESIGN section 4: 768 bytes for RSA-2048, 256 more per further 1,024 bits; the index takes up to 16 a cell. */
+/* docs/ARCHITECTURE.md: 768 bytes for RSA-2048, 256 more per further 1,024 bits; the index takes up to 16 a cell. */
 _Static_assert(sizeof(cell) + 256 + 7 + 16 <= 768, "an entry for RSA-2048 has grown beyond its bound");
 
 /* A slot of the index: which cell, and 32 bits of its fingerprint so that most misses end here. */

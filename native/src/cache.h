@@ -1,4 +1,4 @@
-/* cache.h: the parsing cache (DESIGN section 4): SHA-256 of a certificate's DER to what is needed of it.
+/* cache.h: the parsing cache (docs/ARCHITECTURE.md): SHA-256 of a certificate's DER to what is needed of it.
  *
  * An entry says: this certificate was parsed, its issuer's signature was verified, and for up to
  * SEKI_CACHE_PATHS pairs of trust store and profile, what was found and in which window of time that

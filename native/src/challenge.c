@@ -39,10 +39,10 @@ static const uint8_t LABEL[SHA256_CBLOCK] = "sekisho challenge token 1";
 _Static_assert(AT_MAC == 85 && BODY_SIZE == 117, "the layout written in sekisho.h");
 _Static_assert(BODY_SIZE % 3 == 0, "no spare bits in base64url");
 _Static_assert(SEKI_CHALLENGE_SIZE == PREFIX_SIZE + BODY_SIZE / 3 * 4, "the token's size");
-_Static_assert((int)SEKI_CHALLENGE_SIZE <= (int)SEKI_CHALLENGE_SIZE_MAX, "DESIGN section 6");
+_Static_assert((int)SEKI_CHALLENGE_SIZE <= (int)SEKI_CHALLENGE_SIZE_MAX, "docs/ARCHITECTURE.md");
 _Static_assert(SEKI_CHALLENGE_SIZE != 20 && SEKI_CHALLENGE_SIZE != 28 && SEKI_CHALLENGE_SIZE != 32 && SEKI_CHALLENGE_SIZE != 48
                    && SEKI_CHALLENGE_SIZE != 64,
-               "never the size of a hash: FACTS section C");
+               "never the size of a hash: docs/SECURITY.md");
 _Static_assert(SEKI_CHALLENGE_LIFETIME_MAX <= 0xffff && SEKI_CHALLENGE_BINDING_SIZE_MAX <= 0xffff, "two bytes each");
 _Static_assert(AT_MAC + 2 + 32 <= 2 * SHA256_CBLOCK - 9, "fields, length and a 32-byte binding fit two blocks with their padding");
 

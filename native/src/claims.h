@@ -12,7 +12,7 @@
 #include "challenge.h"
 
 enum {
-    /* seconds; how much older than the newest time seen a batch may start (DESIGN section 6): workers read the clock and then
+    /* seconds; how much older than the newest time seen a batch may start (docs/ARCHITECTURE.md): workers read the clock and then
      * start in any order */
     SEKI_CLAIMS_STEP_BACK_MAX = 1,
     /* seconds from the start of a batch to its last claim; a longer one was stopped or swapped out, and is refused */

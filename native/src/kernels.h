@@ -1,7 +1,7 @@
 /* kernels.h: which lane kernels this machine has, whether they are trusted, and since when not.
  *
  * Process-wide: a kernel that fails its known-answer test or accepts what OpenSSL refuses is off for
- * every engine, thread and batch from then on, until the process ends (DESIGN section 3). */
+ * every engine, thread and batch from then on, until the process ends (docs/ARCHITECTURE.md). */
 #ifndef SEKI_KERNELS_H
 #define SEKI_KERNELS_H
 
@@ -33,7 +33,7 @@ uint32_t seki_kernels_doubts(void);
 /* Counts for the statistics. */
 void seki_kernels_count(seki_kernel_id kernel, uint64_t lanes, uint64_t rejected, uint64_t mended);
 
-/* From how many waiting rows on lanes beat OpenSSL (DESIGN section 3 [M]; RSA on AVX-512F measured here). */
+/* From how many waiting rows on lanes beat OpenSSL (docs/ARCHITECTURE.md [M]; RSA on AVX-512F measured here). */
 size_t seki_kernels_rows_min(seki_kernel_id kernel);
 
 /* The SEKI_BACKEND_* that a verdict names. */

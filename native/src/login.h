@@ -1,4 +1,4 @@
-/* login.h: the way of a login (DESIGN section 2): one stage a file, each a loop over the rows still alive.
+/* login.h: the way of a login (docs/ARCHITECTURE.md): one stage a file, each a loop over the rows still alive.
  *
  *     wire - challenge - certificate - issuer - signature - revocation - claim - verdict
  *

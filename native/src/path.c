@@ -52,7 +52,7 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
     if (leaf->key.kind == SEKI_KEY_RSA && leaf->key.bits > profile->rsa_bits_max)
         return SEKI_KEY_TOO_LARGE;
     if (leaf->key.kind == SEKI_KEY_RSA && leaf->key.exponent < 65537)
-        return SEKI_KEY_EXPONENT; /* DESIGN section 3: certificate profiles want e >= 65537 */
+        return SEKI_KEY_EXPONENT; /* docs/ARCHITECTURE.md: certificate profiles want e >= 65537 */
     seki_reason reason = check_key_usages(leaf, profile);
     if (reason != SEKI_NOT_DECIDED)
         return reason;

@@ -82,7 +82,7 @@ static bool below_l(const uint8_t *s)
 
 static uint16_t check_rsa(const seki_job *job)
 {
-    /* Common pre-checks of FACTS section C: length exactly k, 0 < s < n. */
+    /* Common pre-checks of docs/SECURITY.md: length exactly k, 0 < s < n. */
     if (job->signature.length != job->key.length)
         return SEKI_SIGNATURE_LENGTH;
     return in_range(job->signature.data, job->key.bytes, job->key.length) ? 0 : SEKI_SIGNATURE_WRONG;

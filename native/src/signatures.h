@@ -1,7 +1,7 @@
 /* signatures.h: many signatures, each answered by the backend that fits it.
  *
  * A job is one signature.  seki_jobs_run checks its form, hashes its message, sorts it into lanes or to
- * OpenSSL, and confirms what DESIGN section 3 wants confirmed. */
+ * OpenSSL, and confirms what docs/ARCHITECTURE.md wants confirmed. */
 #ifndef SEKI_SIGNATURES_H
 #define SEKI_SIGNATURES_H
 

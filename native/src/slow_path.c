@@ -66,7 +66,7 @@ static bool same_time(const ASN1_TIME *theirs, int64_t ours)
     return same;
 }
 
-/* Our reader and OpenSSL's on the same bytes (DESIGN section 4): serial, validity, key. */
+/* Our reader and OpenSSL's on the same bytes (docs/ARCHITECTURE.md): serial, validity, key. */
 static bool readers_agree(X509 *theirs, const seki_certificate *ours)
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(theirs);
@@ -112,7 +112,7 @@ static bool add_policies(X509_VERIFY_PARAM *param, const seki_profile *profile)
 }
 
 /* The one path that OpenSSL is asked about, leaf first, anchor last.  Its builder would look for others, by key identifiers,
- * which only order candidates (DESIGN section 4), or by names, which generations share; our signatures have settled it. */
+ * which only order candidates (docs/ARCHITECTURE.md), or by names, which generations share; our signatures have settled it. */
 static int issued_on_path(X509_STORE_CTX *ctx, X509 *subject, X509 *issuer)
 {
     STACK_OF(X509) *path = X509_STORE_CTX_get_app_data(ctx);

@@ -2,11 +2,11 @@
 #include "mode.h"
 #include "stages.h"
 
-/* Foreign challenges under modes A' and B (DESIGN section 3): what is signed must not be able to be a hash or a
- * DigestInfo of something else (FACTS section C, cross-mode confusion). */
+/* Foreign challenges under modes A' and B (docs/ARCHITECTURE.md): what is signed must not be able to be a hash or a
+ * DigestInfo of something else (docs/SECURITY.md, cross-mode confusion). */
 static seki_reason check_foreign(seki_span challenge)
 {
-    enum { LENGTH_MIN = 16 }; /* bytes: 128 bits, FACTS section C, "nonce hygiene" */
+    enum { LENGTH_MIN = 16 }; /* bytes: 128 bits, docs/SECURITY.md, "nonce hygiene" */
     static const uint8_t hash_sizes[] = {20, 28, 32, 48, 64};
     if (challenge.length < LENGTH_MIN || challenge.data[0] == 0x30)
         return SEKI_CHALLENGE_FORM_FORBIDDEN;

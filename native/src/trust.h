@@ -1,7 +1,7 @@
 /* trust.h: the CA certificates that may issue leaves: anchors, and intermediates linked to them once.
  *
  * Everything that does not depend on the leaf or on the time is decided when the store is made, natively
- * and for every CA (DESIGN section 4): CA:TRUE, keyCertSign, path length counting a leaf below, the
+ * and for every CA (docs/ARCHITECTURE.md): CA:TRUE, keyCertSign, path length counting a leaf below, the
  * signature of each intermediate, the window in which the whole chain is valid. */
 #ifndef SEKI_TRUST_H
 #define SEKI_TRUST_H
@@ -55,7 +55,7 @@ seki_reason seki_ca_check(const seki_certificate *certificate);
 /* Whether a CA certificate below the anchor constrains what stands below it, so that OpenSSL must look at each leaf. */
 bool seki_ca_constrains(const seki_certificate *certificate, bool anchor);
 
-/* SHA-256 of Name and SubjectPublicKeyInfo: what an issuer is known by (DESIGN section 4). */
+/* SHA-256 of Name and SubjectPublicKeyInfo: what an issuer is known by (docs/ARCHITECTURE.md). */
 void seki_issuer_identity(const seki_certificate *certificate, uint8_t out[32]);
 
 /* The mode in which a certificate's signature is verified, 0 if its algorithm is unknown. */

@@ -124,7 +124,7 @@ static void test_against_oracle(void)
     }
 }
 
-/* FACTS section C: a challenge must not be readable as anything else that is signed. */
+/* docs/SECURITY.md: a challenge must not be readable as anything else that is signed. */
 static void test_form(const seki_challenge_keys *keys)
 {
     static const size_t hashes[] = {20, 28, 32, 48, 64};

@@ -32,6 +32,7 @@ static void interleave_step(void);
 #define seki_claims_locked stepped_locked
 #define seki_claims_prefetch stepped_prefetch
 #define seki_claims_read_statistics stepped_read_statistics
+#define seki_claims_request_secret stepped_request_secret
 #ifdef SEKI_CLAIMS_UNDER_TEST /* a broken copy, to see that the test sees it */
 #include SEKI_CLAIMS_UNDER_TEST
 #else
@@ -43,6 +44,7 @@ static void interleave_step(void);
 #undef seki_claims_locked
 #undef seki_claims_prefetch
 #undef seki_claims_read_statistics
+#undef seki_claims_request_secret
 
 static size_t failures, checks;
 

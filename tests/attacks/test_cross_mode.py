@@ -1,4 +1,4 @@
-"""Cross-mode confusion (FACTS section C): a login challenge that is a document's DigestInfo or hash.
+"""Cross-mode confusion (docs/SECURITY.md): a login challenge that is a document's DigestInfo or hash.
 
 One RSA key signs in all modes.  Whoever may choose what is signed whole (modes B and A') can have a document signed by
 asking for a login.  Each test first lets OpenSSL accept the harvested signature, then shows that no login comes of it.

@@ -853,7 +853,7 @@ def _key(inside: _Fields, certificate: Certificate) -> None:
         raise Refused("certificate-malformed") from None
 
 
-# ---- signatures (FACTS section C; RFC 8017, FIPS 186-5, RFC 8032) -----------------------------------------------
+# ---- signatures (docs/SECURITY.md; RFC 8017, FIPS 186-5, RFC 8032) -----------------------------------------------
 
 _DIGEST_INFO: Final = {
     "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),

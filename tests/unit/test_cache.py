@@ -24,7 +24,7 @@ from sekisho.verifier import Verifier
 
 MIB = 1 << 20
 TINY = 2 * MIB  # the least that an engine takes
-RSA_ENTRY_MAX = 768  # bytes; DESIGN section 4
+RSA_ENTRY_MAX = 768  # bytes; docs/ARCHITECTURE.md
 HIT_RATE_MIN = 0.99
 
 

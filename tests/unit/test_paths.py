@@ -193,7 +193,7 @@ def root() -> Made:
     return make("root", None)
 
 
-# ---- gaps of verifying an issuer as if it were the target (DESIGN section 4) ----------------------------
+# ---- gaps of verifying an issuer as if it were the target (docs/ARCHITECTURE.md) ----------------------------
 
 
 def test_gap_a_path_length_of_zero_forbids_a_sub_ca(tmp_path: Path) -> None:

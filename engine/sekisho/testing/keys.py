@@ -110,7 +110,7 @@ def mode_number(mode: Mode, hash_name: Hash) -> int:
 
 
 def default_mode(kind: KeyKind) -> Mode:
-    """How a key of that kind signs a login where nothing else is said: FACTS section C, A for RSA and E for EC."""
+    """How a key of that kind signs a login where nothing else is said: docs/SECURITY.md, A for RSA and E for EC."""
     if kind in _RSA_BITS:
         return "pkcs1"
     return "ed25519" if kind == "ed25519" else "ecdsa-der"
@@ -289,7 +289,7 @@ class SigningKey:
         raise NotImplementedError
 
     def sign(self, message: bytes, mode: Mode | None = None, hash_name: Hash | None = None) -> bytes:
-        """Signs `message` in `mode` (FACTS section C: pkcs1 is A, pkcs1-bare is A', pkcs1-raw is B).
+        """Signs `message` in `mode` (docs/SECURITY.md: pkcs1 is A, pkcs1-bare is A', pkcs1-raw is B).
 
         The same input gives the same signature, except in mode pss, whose salt is random.
 
