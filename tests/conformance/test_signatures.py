@@ -58,7 +58,9 @@ def disagreements(rows: list[Case], reasons: list[Reason]) -> list[str]:
 def test_what_is_here(cases: list[Case]) -> None:
     applicable = Counter(case.kind for case in cases if case.mode is not None)
     other = Counter(case.kind for case in cases if case.mode is None)
-    print(f"\nsignature cases: {applicable.total()} applicable {dict(applicable)}, {other.total()} of other modes {dict(other)}")
+    print(
+        f"\nsignature cases: {applicable.total()} applicable {dict(applicable)}, {other.total()} of other modes {dict(other)}"
+    )
     assert applicable
 
 

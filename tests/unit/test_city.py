@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from pyasn1.codec.der import decoder, encoder
 from pyasn1.error import PyAsn1Error
 from pyasn1_modules import rfc5280
+
 from sekisho.testing import (
     AT,
     KEY_KINDS,

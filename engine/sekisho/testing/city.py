@@ -24,6 +24,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from sekisho.testing.citizen import Resident, resident
 from sekisho.testing.columns import Column, Strings
 from sekisho.testing.keys import (

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+
 from sekisho import testing
 
 if TYPE_CHECKING:

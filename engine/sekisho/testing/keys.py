@@ -24,6 +24,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric import utils as asymmetric_utils
+
 from sekisho.testing import der
 
 __all__ = [

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
 from sekisho.testing.citizen import Resident
 from sekisho.testing.city import City, build_city
 from sekisho.testing.columns import Column, Strings
