@@ -32,7 +32,8 @@ enum {
     SEKI_EXT_FRESHEST_CRL = 1 << 14,        /* 2.5.29.46 */
     SEKI_EXT_SUBJECT_INFO = 1 << 15,        /* 1.3.6.1.5.5.7.1.11 */
     SEKI_EXT_SUBJECT_DIRECTORY = 1 << 16,   /* 2.5.29.9 */
-    SEKI_EXT_UNKNOWN = 1 << 30              /* any other; in `critical`: an unknown critical one */
+    SEKI_EXT_UNKNOWN = 1 << 30              /* any other; in `critical`: an unknown critical one, or a critical
+                                               certificatePolicies with a qualifier of an unknown kind */
 };
 
 /* What real roots do that a certificate must not, as bits of `departures`: let pass in a configured anchor alone. */
@@ -86,6 +87,7 @@ typedef struct {
     uint16_t key_usage;     /* SEKI_KU_*, 0 if absent: a keyUsage without any bit is refused */
     uint32_t extended_key_usage; /* SEKI_EKU_*, 0 if absent */
     bool is_ca;             /* basicConstraints cA; false if absent */
+    bool unknown_qualifier; /* certificatePolicies has a qualifier that is neither CPS pointer nor user notice */
     int32_t path_length;    /* pathLenConstraint, -1 if absent */
     /* The content of each extension's OCTET STRING (a whole DER element), empty if absent. */
     seki_span subject_key_id;    /* here the KeyIdentifier's octets themselves */

@@ -27,7 +27,7 @@ static bool distribution_point(seki_span point, const uint8_t **fault);
 static bool access_descriptions(seki_span value, const uint8_t **fault);
 static bool directory_attributes(seki_span value, const uint8_t **fault);
 static bool subtrees(seki_span list, const uint8_t **fault);
-static bool policy_qualifiers(seki_span list, const uint8_t **fault);
+static bool policy_qualifiers(seki_span list, seki_certificate *c, const uint8_t **fault);
 static bool user_notice(seki_span notice, const uint8_t **fault);
 static bool take_display_text(seki_span *in);
 static bool ascii(seki_span text);
@@ -79,6 +79,10 @@ seki_reason seki_extensions_read(seki_span list, seki_certificate *certificate, 
         certificate->extensions |= extension.known;
         if (extension.critical)
             certificate->critical |= extension.known;
+        /* 4.2.1.4: of a critical one software "MUST be able to interpret this extension (including the optional qualifier), or
+         * MUST reject the certificate". */
+        if (extension.critical && extension.known == SEKI_EXT_POLICIES && certificate->unknown_qualifier)
+            certificate->critical |= SEKI_EXT_UNKNOWN;
     }
     return SEKI_NOT_DECIDED;
 }
@@ -286,7 +290,7 @@ static bool policies(seki_span value, seki_certificate *c, const uint8_t **fault
         at = policy.data;
         if (!seki_der_take(&policy, SEKI_DER_SEQUENCE, &qualifiers, NULL) || policy.length != 0)
             return refuse(fault, at);
-        if (!policy_qualifiers(qualifiers, fault))
+        if (!policy_qualifiers(qualifiers, c, fault))
             return false;
     }
     c->policies = value;
@@ -294,7 +298,7 @@ static bool policies(seki_span value, seki_certificate *c, const uint8_t **fault
 }
 
 /* SEQUENCE SIZE (1..MAX) OF SEQUENCE { policyQualifierId OID, qualifier ANY } */
-static bool policy_qualifiers(seki_span list, const uint8_t **fault)
+static bool policy_qualifiers(seki_span list, seki_certificate *c, const uint8_t **fault)
 {
     if (list.length == 0)
         return refuse(fault, list.data);
@@ -315,6 +319,7 @@ static bool policy_qualifiers(seki_span list, const uint8_t **fault)
                 return false;
             valid = tag == SEKI_DER_SEQUENCE;
         } else {
+            c->unknown_qualifier = true;
             valid = seki_value_is_valid(tag, content);
         }
         if (!valid)

@@ -151,6 +151,14 @@ static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params)
     return key;
 }
 
+void seki_kept_context_free(seki_kept_context *kept)
+{
+    if (kept == NULL)
+        return;
+    EVP_PKEY_CTX_free(kept->ctx);
+    free(kept);
+}
+
 EVP_PKEY *seki_key_to_openssl(const seki_key *key)
 {
     if (key->kind == SEKI_KEY_ED25519)

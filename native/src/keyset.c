@@ -17,11 +17,12 @@ seki_status seki_keyset_new(const seki_column *spki, uint64_t rows, uint16_t *re
         set->reasons = calloc(count, sizeof *set->reasons);
         set->keys = calloc(count, sizeof *set->keys);
         set->kept = calloc(count, sizeof *set->kept);
+        set->contexts = calloc(count, sizeof *set->contexts);
         /* A key's bytes are part of its DER, so the column's length bounds them all. */
         set->bytes = malloc(spki->data_length != 0 ? (size_t)spki->data_length : 1);
     }
     if (set == NULL || checker == NULL || set->reasons == NULL || set->keys == NULL || set->kept == NULL
-        || set->bytes == NULL) {
+        || set->contexts == NULL || set->bytes == NULL) {
         seki_key_checker_free(checker);
         seki_keyset_free(set);
         return SEKI_E_MEMORY;
@@ -39,6 +40,7 @@ seki_status seki_keyset_new(const seki_column *spki, uint64_t rows, uint16_t *re
         memcpy(set->bytes + used, key.bytes, key.length);
         key.bytes = set->bytes + used;
         key.kept = &set->kept[i];
+        key.context = &set->contexts[i];
         used += key.length;
         set->keys[i] = key;
     }
@@ -51,11 +53,14 @@ void seki_keyset_free(seki_keyset *set)
 {
     if (set == NULL)
         return;
+    for (uint64_t i = 0; set->contexts != NULL && i < set->count; i++)
+        seki_kept_context_free(atomic_load(&set->contexts[i]));
     for (uint64_t i = 0; set->kept != NULL && i < set->count; i++)
         EVP_PKEY_free(atomic_load(&set->kept[i]));
     free(set->reasons);
     free(set->keys);
     free(set->bytes);
     free(set->kept);
+    free(set->contexts);
     free(set);
 }

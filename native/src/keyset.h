@@ -7,9 +7,10 @@
 struct seki_keyset {
     uint64_t count;
     uint16_t *reasons;             /* 0, or why the key cannot be used */
-    seki_key *keys;                /* `bytes` and `kept` point into the two below */
+    seki_key *keys;                /* `bytes`, `kept` and `context` point into the three below */
     uint8_t *bytes;
     _Atomic(EVP_PKEY *) *kept;
+    _Atomic(seki_kept_context *) *contexts;
 };
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
+#include <stdlib.h>
 
 #include "mode.h"
 
@@ -92,23 +93,46 @@ static int verify_ed25519(EVP_PKEY *pkey, const seki_openssl_question *q)
     return answer;
 }
 
+/* A context for the question's key and mode: the one that its KeySet keeps, if nobody has it now, else a new one. */
+static seki_kept_context *take_context(EVP_PKEY *pkey, const seki_openssl_question *q)
+{
+    seki_kept_context *kept = q->key->context != NULL ? atomic_exchange(q->key->context, NULL) : NULL;
+    if (kept != NULL && kept->mode == q->mode)
+        return kept;
+    seki_kept_context_free(kept);
+    kept = calloc(1, sizeof *kept);
+    if (kept == NULL)
+        return NULL;
+    kept->mode = q->mode;
+    kept->ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    if (kept->ctx != NULL && EVP_PKEY_verify_init(kept->ctx) == 1
+        && (q->key->kind != SEKI_KEY_RSA || set_up_rsa(kept->ctx, q->mode)))
+        return kept;
+    seki_kept_context_free(kept);
+    return NULL;
+}
+
+static void return_context(const seki_openssl_question *q, seki_kept_context *kept)
+{
+    seki_kept_context *none = NULL;
+    if (q->key->context == NULL || !atomic_compare_exchange_strong(q->key->context, &none, kept))
+        seki_kept_context_free(kept);
+}
+
 static int verify_prehashed(EVP_PKEY *pkey, const seki_openssl_question *q)
 {
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-    int answer = SET_UP_FAILED;
     uint8_t der[112];
     seki_span signature = q->signature;
-    bool ready = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1;
-    if (ready && q->key->kind == SEKI_KEY_RSA) {
-        ready = set_up_rsa(ctx, q->mode);
-    } else if (ready) {
-        ready = signature.length == 64 || signature.length == 96;
-        if (ready)
-            signature = (seki_span){der, ecdsa_to_der(q->signature, der)};
+    if (q->key->kind != SEKI_KEY_RSA) {
+        if (signature.length != 64 && signature.length != 96)
+            return SET_UP_FAILED;
+        signature = (seki_span){der, ecdsa_to_der(q->signature, der)};
     }
-    if (ready)
-        answer = EVP_PKEY_verify(ctx, signature.data, signature.length, q->value.data, q->value.length);
-    EVP_PKEY_CTX_free(ctx);
+    seki_kept_context *kept = take_context(pkey, q);
+    if (kept == NULL)
+        return SET_UP_FAILED;
+    int answer = EVP_PKEY_verify(kept->ctx, signature.data, signature.length, q->value.data, q->value.length);
+    return_context(q, kept);
     return answer;
 }
 
