@@ -478,7 +478,8 @@ class Report:
 # What `cryptography` refuses to read though it is no fault, by its words; anything else it refuses is looked at.
 DIVERGENCES: Final = {
     "encipher_only and decipher_only": "RFC 5280, 4.2.1.3: without keyAgreement their meaning is undefined, not forbidden",
-    "CpsUri ASN.1 structure found": "RFC 5280, 4.2.1.4, knows two kinds of qualifiers; a third is nobody's to judge",
+    "CpsUri ASN.1 structure found": "RFC 5280, 4.2.1.4: a qualifier of a third kind, in an extension that is not critical",
+    "PolicyInformation::policy_qualif": "the same, of a type that the two kinds have not",
 }
 
 

@@ -319,6 +319,7 @@ class Certificate:
     present: set[str] = field(default_factory=set)
     critical: set[str] = field(default_factory=set)
     unknown_critical: bool = False
+    unknown_qualifier: bool = False
     key_usage: int = 0
     purposes: set[str] = field(default_factory=set)
     policies: set[str] = field(default_factory=set)
@@ -326,13 +327,17 @@ class Certificate:
     has_key_id: bool = False
     authority_key_id: bytes = b""
     subject_key_id: bytes = b""
+    serial: int = 0
+    authority_serial: int | None = None
     let_pass_in_anchors: set[str] = field(default_factory=set)
     """Faults for which real anchors are not refused: with another fault beside them, either may be named."""
 
     @property
     def names_another_key(self) -> bool:
-        """Whether its key identifiers say that another key than its own signed it."""
-        return bool(self.authority_key_id and self.subject_key_id) and self.authority_key_id != self.subject_key_id
+        """Whether its authorityKeyIdentifier speaks of another key, or of another certificate, than its own."""
+        both = bool(self.authority_key_id and self.subject_key_id)
+        other_serial = self.authority_serial is not None and self.authority_serial != self.serial
+        return other_serial or (both and self.authority_key_id != self.subject_key_id)
 
 
 def _many(data: bytes) -> list[Element]:
@@ -382,10 +387,11 @@ def _policies(data: bytes, certificate: Certificate) -> None:
             raise BadDer("a policy that comes twice")
         certificate.policies.add(told)
         for qualifier in _many(qualifiers[0].whole) if qualifiers else []:
-            _qualifier(qualifier)
+            certificate.unknown_qualifier |= not _qualifier(qualifier)
 
 
-def _qualifier(element: Element) -> None:
+def _qualifier(element: Element) -> bool:
+    """Whether it is of one of the two kinds that RFC 5280 knows."""
     if element.tag != 0x30:
         raise BadDer("PolicyQualifierInfo")
     kind, content = children(element.content)
@@ -413,6 +419,8 @@ def _qualifier(element: Element) -> None:
                 _display_text(text)
         case _:
             value(content)
+            return False
+    return True
 
 
 def _display_text(element: Element) -> None:
@@ -432,7 +440,7 @@ def _authority_key_id(data: bytes, certificate: Certificate) -> None:
         if part.tag == 0xA1:
             general_names(part.content)
         if part.tag == 0x82:
-            integer(part.content)
+            certificate.authority_serial = integer(part.content)
     certificate.has_key_id = 0x80 in tags
     certificate.authority_key_id = next((part.content for part in parts if part.tag == 0x80), b"")
 
@@ -767,7 +775,8 @@ def _read_into(certificate: Certificate, der: bytes) -> None:
     try:
         if len(serial.content) > 20:
             raise Refused("certificate-serial")
-        if integer(serial.content) < 1:
+        certificate.serial = integer(serial.content)
+        if certificate.serial < 1:
             certificate.let_pass_in_anchors.add("certificate-serial")
     except BadDer:
         raise Refused("certificate-serial") from None
@@ -1080,7 +1089,8 @@ class Oracle:
     def _own(self, certificate: Certificate) -> None:
         """What the certificate says of itself against the profile: any fault may be named."""
         rules, faults = self.rules, set()
-        if certificate.unknown_critical or certificate.critical & _ONLY_READ:
+        uninterpreted = certificate.unknown_qualifier and "2.5.29.32" in certificate.critical  # 4.2.1.4
+        if certificate.unknown_critical or certificate.critical & _ONLY_READ or uninterpreted:
             faults.add("certificate-extension-unknown-critical")
         if certificate.is_ca:
             faults.add("leaf-is-ca")

@@ -402,6 +402,19 @@ def test_a_critical_extension_that_nobody_acts_on_is_refused_fast_and_slow(
     assert told == [unknown, OK, OK, unknown]
 
 
+@pytest.mark.parametrize("critical", [True, False])
+def test_policy_qualifiers_of_an_unknown_kind(root: Made, critical: bool) -> None:
+    """RFC 5280, 4.2.1.4: who cannot interpret a critical one, "including the optional qualifier", rejects the certificate."""
+    qualifier = der.sequence(der.oid("1.3.6.1.4.1.99999.9"), der.utf8("何か"))
+    policy = der.sequence(der.sequence(der.oid(POLICY.dotted_string), der.sequence(qualifier)))
+    extra: list[Extra] = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.32"), policy), critical)]
+    expected = Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL if critical else OK
+    assert judge([root], leaf(root, extra=extra))[0] is expected
+    sub = make("qualified sub", root, extra=extra)
+    assert TrustStore([root.der], [sub.der]).issuers[1].reason is (expected if critical else None)
+    assert (judge([root], leaf(sub), sent=[sub])[0] is OK) == (not critical)
+
+
 # ---- generations and look-alikes ------------------------------------------------------------------------
 
 
