@@ -529,7 +529,9 @@ def test_real_profiles_refuse_synthetic_certificates() -> None:
         assert verdicts(city, Profile.load(f"jpki-{purpose}"), purpose) == {Reason.ISSUER_NOT_ALLOWED}
         # The policy is another too, but a CA above could map it: the issuer is judged first.
         assert verdicts(city, Profile.load(f"jpki-{purpose}-smartphone"), purpose) == {Reason.ISSUER_NOT_ALLOWED}
-        anybodys = replace(Profile.load(f"jpki-{purpose}-smartphone"), issuers=(), test=True, legal_class="none", revocation="off")
+        anybodys = replace(
+            Profile.load(f"jpki-{purpose}-smartphone"), issuers=(), test=True, legal_class="none", revocation="off"
+        )
         assert verdicts(city, anybodys, purpose) == {Reason.POLICY}
 
 
