@@ -11,6 +11,7 @@ import hashlib
 import os
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -274,21 +275,22 @@ def rsa_spki(modulus: int, exponent: int = EXPONENT) -> bytes:
 
 
 @dataclass(frozen=True)
-class SigningKey:
+class SigningKey(ABC):
     """A private key that signs logins and certificates.  Shared by threads freely."""
 
     kind: KeyKind
 
     @property
+    @abstractmethod
     def spki(self) -> bytes:
         """SubjectPublicKeyInfo, DER."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def private_key(self) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey:
         """The key as `cryptography` knows it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sign(self, message: bytes, mode: Mode | None = None, hash_name: Hash | None = None) -> bytes:
         """Signs `message` in `mode` (docs/SECURITY.md: pkcs1 is A, pkcs1-bare is A', pkcs1-raw is B).
 
@@ -297,12 +299,11 @@ class SigningKey:
         Raises:
             ValueError: this key cannot sign in that mode, or the message is too long for pkcs1-raw.
         """
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def algorithm(self) -> bytes:
         """AlgorithmIdentifier of this key's signatures on certificates, DER."""
-        raise NotImplementedError
 
     def sign_certificate(self, tbs: bytes) -> bytes:
         """The signature on a certificate or CRL, by `algorithm`."""
