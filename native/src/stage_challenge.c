@@ -1,6 +1,27 @@
 #include "claims.h"
+#include "der.h"
 #include "mode.h"
 #include "stages.h"
+
+/* Takes a tag and a length in any form that BER knows (X.690, 8.1.3), careless readers' included, off the front. */
+static bool skip_header(seki_span *in, uint8_t tag)
+{
+    if (in->length < 2 || in->data[0] != tag)
+        return false;
+    size_t size = 2 + (in->data[1] > 0x80 ? in->data[1] & 0x7f : 0);
+    if (in->length < size)
+        return false;
+    *in = (seki_span){in->data + size, in->length - size};
+    return true;
+}
+
+/* Whether the octets begin as DigestInfo ::= SEQUENCE { SEQUENCE { OBJECT IDENTIFIER ... does (RFC 8017, 9.2), whatever its
+ * lengths say and whatever follows.  Text never does: 0x06 is no printable character. */
+static bool begins_as_digest_info(seki_span octets)
+{
+    return skip_header(&octets, SEKI_DER_SEQUENCE) && skip_header(&octets, SEKI_DER_SEQUENCE) && octets.length != 0
+           && octets.data[0] == SEKI_DER_OID;
+}
 
 /* Foreign challenges under modes A' and B (docs/ARCHITECTURE.md): what is signed must not be able to be a hash or a
  * DigestInfo of something else (docs/SECURITY.md, cross-mode confusion). */
@@ -8,7 +29,7 @@ static seki_reason check_foreign(seki_span challenge)
 {
     enum { LENGTH_MIN = 16 }; /* bytes: 128 bits, docs/SECURITY.md, "nonce hygiene" */
     static const uint8_t hash_sizes[] = {20, 28, 32, 48, 64};
-    if (challenge.length < LENGTH_MIN || challenge.data[0] == 0x30)
+    if (challenge.length < LENGTH_MIN || begins_as_digest_info(challenge))
         return SEKI_CHALLENGE_FORM_FORBIDDEN;
     for (size_t i = 0; i < sizeof hash_sizes; i++)
         if (challenge.length == hash_sizes[i])

@@ -132,6 +132,15 @@ def test_forms_of_foreign_challenges(engine: Engine, trust: TrustStore, name: st
     for digest_info in DIGEST_INFO.values():
         challenge = digest_info + bytes(digest_info[-1])
         assert login_over(verifier, challenge, key().sign(challenge, mode)) is Reason.CHALLENGE_FORM_FORBIDDEN
+        # with lengths as only careless readers take them, and with something after it
+        inner, rest = digest_info[4:17], digest_info[17:] + bytes(digest_info[-1]) + b"longer than any hash"
+        for outer_length in (b"\x80", b"\x81\xff", b"\x82\x00\x33", b"\x84\x00\x00\x00\x33"):
+            for inner_length in (b"\x80", b"\x0d", b"\x81\x0d", b"\x88" + bytes(7) + b"\x0d"):
+                challenge = b"\x30" + outer_length + b"\x30" + inner_length + inner + rest
+                assert login_over(verifier, challenge, key().sign(challenge, mode)) is Reason.CHALLENGE_FORM_FORBIDDEN
+    texts = (b"0" * 18, b"00000000-0000-0000-0000-000000000000", b"0" + bytes(range(0x31, 0x61)))
+    for text in (*texts, b"\x30\x82" + b"x" * 17):
+        assert login_over(verifier, text, key().sign(text, mode)) is Reason.ACCEPTED, text
 
 
 def test_in_mode_a_a_foreign_challenge_has_any_form(engine: Engine, trust: TrustStore) -> None:
