@@ -65,10 +65,10 @@ void seki_signature_scratch_clear(seki_signature_scratch *scratch)
 /* 0 < number < bound, both big-endian of one size. */
 static bool in_range(const uint8_t *number, const uint8_t *bound, size_t size)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= number[i];
-    return any != 0 && memcmp(number, bound, size) < 0;
+    size_t zeros = 0; /* as a rule the first octet ends this: what is compared is public */
+    while (zeros < size && number[zeros] == 0)
+        zeros++;
+    return zeros < size && memcmp(number, bound, size) < 0;
 }
 
 /* S < L, both little-endian (RFC 8032, 5.1.7, step 1; crypto_mb 2026.2 does not look). */
