@@ -1,6 +1,6 @@
 """Columns: the byte strings of a batch in one buffer with offsets (Arrow's layout).
 
-Read-only buffers are used in place; a writable one is copied once, before any check, so that nobody can
+Buffers that nobody can write to are used in place; any other is copied once, before any check, so that nobody can
 change a row between two checks of it.
 """
 
@@ -53,11 +53,12 @@ class Column:
 
     @classmethod
     def of(cls, rows: ColumnLike) -> Column:
-        """From a list of bytes, a numpy array of fixed-width bytes (dtype S, or uint8 of shape (rows, width)), an
+        """From a list of bytes, a numpy array of fixed-width bytes (dtype V or S, or uint8 of shape (rows, width)), an
         Arrow binary array, or a column as it is.
 
         Raises:
-            TypeError: a row is not bytes.
+            TypeError: a row is not bytes, or an array of dtype S has a value shorter than its width: numpy drops NULs at
+                the end of such values, so nobody knows what it was.
         """
         if type(rows) is list and len(rows) == 1 and type(rows[0]) is bytes:
             return cls(rows[0], _one_row(len(rows[0])), 8, 1)
@@ -71,19 +72,24 @@ class Column:
             data = b"".join(rows)
         except TypeError as error:
             raise TypeError(f"a column takes bytes in every row: {error}") from None
-        return cls(data, array("q", accumulate(map(len, rows), initial=0)), 8, len(rows))
+        ends = array("q", accumulate(map(len, rows), initial=0))
+        if ends[-1] != len(data):
+            raise TypeError("a column takes bytes in every row: one is a buffer of items wider than a byte")
+        return cls(data, ends, 8, len(rows))
 
     @classmethod
     def _of_array(cls, rows: NDArray[Any]) -> Column:
-        if rows.dtype.kind == "S" and rows.ndim == 1:
-            # numpy drops trailing NULs of such values, so their lengths are its own.
-            lengths = np.char.str_len(rows)
-            if lengths.size == 0 or int(lengths.min()) == rows.dtype.itemsize:
-                rows = np.ascontiguousarray(rows).view(np.uint8).reshape(rows.size, rows.dtype.itemsize)
-            else:
-                return cls.of(rows.tolist())
+        if rows.dtype.kind == "S" and rows.size and int(np.char.str_len(rows).min()) < rows.dtype.itemsize:
+            raise TypeError(
+                f"a value of dtype {rows.dtype} is shorter than {rows.dtype.itemsize} bytes, or has lost the NULs at its end: "
+                "give a list of bytes, or dtype V"
+            )
+        if rows.dtype.kind in "SV" and rows.dtype.fields is None and rows.ndim == 1:
+            rows = np.ascontiguousarray(rows).view(np.uint8).reshape(rows.size, rows.dtype.itemsize)
         if rows.dtype != np.uint8 or rows.ndim != 2:
-            raise TypeError(f"a column takes arrays of dtype S or uint8 (rows, width), not {rows.dtype} {rows.shape}")
+            raise TypeError(
+                f"a column takes arrays of dtype V, S or uint8 (rows, width), not {rows.dtype} {rows.shape}"
+            )
         offsets = np.arange(rows.shape[0] + 1, dtype=np.int64) * rows.shape[1]
         return cls.from_buffers(np.ascontiguousarray(rows).reshape(-1), offsets)
 
@@ -101,9 +107,13 @@ class Column:
         return cls(_frozen(data), _frozen(np.ascontiguousarray(ends)), ends.dtype.itemsize, ends.size - 1)
 
     @classmethod
-    def from_arrow(cls, values: Any) -> Column:
-        """From an Arrow binary or large_binary array (anything with `buffers()`, `offset`, `type` as pyarrow has them),
-        without a copy.
+    def from_arrow(cls, values: Any, *, in_place: bool = False) -> Column:
+        """From an Arrow binary or large_binary array (anything with `buffers()`, `offset`, `type` as pyarrow has them).
+
+        Args:
+            values: the array.
+            in_place: True: use its memory without a copy. Only for memory that nobody writes to while the column lives,
+                which Arrow cannot tell: it also calls a map of a file immutable that another process is changing.
 
         Raises:
             ValueError: another type, or rows that are null.
@@ -112,8 +122,11 @@ class Column:
         if width is None or values.null_count:
             raise ValueError(f"a column takes Arrow binary or large_binary without nulls, not {values.type}")
         _, ends, data = values.buffers()
+        data = data if data is not None else b""
         offsets = np.frombuffer(ends, dtype=width)[values.offset : values.offset + len(values) + 1]
-        return cls.from_buffers(data if data is not None else b"", offsets)
+        if not in_place or not memoryview(data).readonly:
+            return cls.from_buffers(data, offsets)
+        return cls(data, np.ascontiguousarray(offsets), offsets.dtype.itemsize, offsets.size - 1)
 
     def __len__(self) -> int:
         return self.rows
@@ -159,7 +172,7 @@ def _is_nobodys(buffer: Any) -> bool:
                 return False
             buffer = buffer.obj
         else:
-            return getattr(buffer, "is_mutable", True) is False  # pyarrow.Buffer says so of itself
+            return False
     return True
 
 

@@ -21,6 +21,7 @@ from sekisho.verdicts import SIGNATURE_VERDICT, Verdicts
 __all__ = ["KeySet", "SignatureBatch", "verify_signatures"]
 
 _ALL: Final = 2**64 - 1
+_NUMBER_MAX: Final = 2**32 - 1
 
 # Types looked up once: the way in must not cost a batch of 1 more than its verification.
 _BATCH: Final = ffi.typeof("seki_signature_batch *")
@@ -67,9 +68,13 @@ class SignatureBatch:
     keys: KeySet | ColumnLike
     signatures: ColumnLike
     messages: ColumnLike
-    mode: Mode | str | Sequence[Mode | str] | NDArray[np.uint32]
-    key: int | Sequence[int] | NDArray[np.uint32] | None = None
+    mode: Mode | str | Sequence[Mode | str] | NDArray[np.integer]
+    key: int | Sequence[int] | NDArray[np.integer] | None = None
     prehashed: bool = False
+
+    def __repr__(self) -> str:
+        # A log line must not carry what somebody signed.
+        return f"<SignatureBatch of {len(self.signatures)}>"
 
 
 def verify_signatures(
@@ -146,8 +151,15 @@ def _one_mode(mode: Mode | str) -> Any:
 def _numbers(what: str, values: Any, rows: int) -> tuple[Any, int]:
     """A C array of uint32 and its stride: 0 where one value holds for all rows."""
     if isinstance(values, int):
+        if not 0 <= values <= _NUMBER_MAX:
+            raise ValueError(f"`{what}` takes numbers from 0 to {_NUMBER_MAX}, not {values}")
         return ffi.new(_ONE_NUMBER, (values,)), 0
-    numbers = np.array(values, dtype=np.uint32)
+    given = np.asarray(values)
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"`{what}` takes integers, not {given.dtype}")
+    if given.size and not 0 <= int(given.min()) <= int(given.max()) <= _NUMBER_MAX:
+        raise ValueError(f"`{what}` takes numbers from 0 to {_NUMBER_MAX}")
+    numbers = np.array(given, dtype=np.uint32)
     if numbers.shape != (rows,):
         raise ValueError(f"{rows} signatures want {rows} values of `{what}` or one for all, not {numbers.shape}")
     if rows == 0:

@@ -52,6 +52,10 @@ class LoginBatch:
     transactions: ColumnLike | None = None
     requests: ColumnLike | None = None
 
+    def __repr__(self) -> str:
+        # A log line must not carry who logs in, nor a session.
+        return f"<LoginBatch of {len(self.certificates)}>"
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
