@@ -28,7 +28,8 @@ static bool begins_as_digest_info(seki_span octets)
 static seki_reason check_foreign(seki_span challenge)
 {
     enum { LENGTH_MIN = 16 }; /* bytes: 128 bits, docs/SECURITY.md, "nonce hygiene" */
-    static const uint8_t hash_sizes[] = {20, 28, 32, 48, 64};
+    /* of hashes, and of MD5 || SHA-1, which TLS 1.0 and 1.1 sign bare (RFC 4346, 4.7) */
+    static const uint8_t hash_sizes[] = {20, 28, 32, 36, 48, 64};
     if (challenge.length < LENGTH_MIN || begins_as_digest_info(challenge))
         return SEKI_CHALLENGE_FORM_FORBIDDEN;
     for (size_t i = 0; i < sizeof hash_sizes; i++)
