@@ -22,6 +22,7 @@ OUTCOME_NONE: Final[int] = lib.SEKI_OUTCOME_NONE
 OUTCOME_GOOD: Final[int] = lib.SEKI_OUTCOME_GOOD
 OUTCOME_FAILED: Final[int] = lib.SEKI_OUTCOME_FAILED
 
+AHEAD_MAX: Final = 86_400  # seconds; a clock that is a day wrong is noticed elsewhere
 CAPACITY_DEFAULT: Final = 1 << 20  # live claims; 3,500 acceptances a second over a life of 300 s; 50 MB
 
 _ORIGINS: Final = {
@@ -58,9 +59,22 @@ class ClaimsStatistics:
 class Claims:
     """A set of claims at a path. Open it with `Claims.open`; threads share it, forked processes too."""
 
-    def __init__(self, native: Any, path: str) -> None:
+    def __init__(self, native: Any, path: str, latest: float | None = None) -> None:
         self.native = native
         self.path = path
+        self._ahead = None if latest is None else latest - time.time()
+
+    def refuse_far_time(self, latest: int) -> None:
+        """Refuses times that the set must not remember: it would call everything before them a clock that went back.
+
+        Raises:
+            ValueError: `latest` is more than a day ahead of the clock (the set opened as `fresh`, as tests do, takes any).
+        """
+        if self._ahead is not None and latest > time.time() + self._ahead + AHEAD_MAX:
+            raise ValueError(
+                f"{latest} is more than a day ahead of the clock: claims remember the newest time, and would refuse "
+                "every login until then; judge times to come by a verifier without these claims"
+            )
 
     @classmethod
     def open(
@@ -70,6 +84,7 @@ class Claims:
         capacity: int = CAPACITY_DEFAULT,
         skew: int = 0,
         fresh: bool = False,
+        at: int | None = None,
     ) -> Self:
         """Open the set at `path`, or make it (mode 0600) if it is missing, damaged or of an earlier boot.
 
@@ -79,7 +94,8 @@ class Claims:
                 A set that is there already keeps its own.
             skew: seconds by which an issuing machine's clock may be ahead of this one's, 0 to 60.
             fresh: no challenge of these keys was ever accepted before (first installation, a test). Never for a
-                restart: without it a set made anew refuses whatever was issued before its first batch (`CLAIMS_LOST`).
+                restart: without it a set made anew refuses whatever was issued before (`CLAIMS_LOST`).
+            at: the time now, seconds since 1970-01-01T00:00:00Z, by which a set made anew begins; None: the clock's.
 
         Raises:
             ValueError: a capacity or skew outside its range.
@@ -100,7 +116,11 @@ class Claims:
         if status == lib.SEKI_E_DAMAGED:
             raise NativeError(f"{name} is not a set of claims and never was one; it is left alone: name another path")
         check(status, f"opening the claims at {name} (capacity 64 to 67108864, skew 0 to 60)")
-        return cls(ffi.gc(out[0], lib.seki_claims_free), name)
+        now = int(time.time()) if at is None else at
+        claims = cls(ffi.gc(out[0], lib.seki_claims_free), name, None if fresh else now)
+        if not fresh and claims.statistics().origin != "found":
+            check(lib.seki_claims_not_before(claims.native, now), f"beginning the claims at {now} (seconds)")
+        return claims
 
     def redeem(
         self,
@@ -137,6 +157,8 @@ class Claims:
         Raises:
             ValueError: arrays of different lengths, or a number outside its range. Nothing was claimed.
         """
+        now = int(time.time()) if at is None else at
+        self.refuse_far_time(now)
         column = Column.of(tokens)
         keep = [column]
         reasons = np.full(column.rows, lib.SEKI_NOT_DECIDED, dtype=np.uint16)
@@ -154,7 +176,7 @@ class Claims:
                     column_pointer("transactions", transactions, column.rows, keep),
                     _vector("requests", "uint64_t[]", requests, np.dtype(np.uint64), column.rows),
                     _vector("outcomes", "uint8_t[]", outcomes, np.dtype(np.uint8), column.rows),
-                    int(time.time()) if at is None else at,
+                    now,
                     ffi.from_buffer("uint16_t[]", reasons, require_writable=True),
                     ffi.from_buffer("uint8_t[]", repeated, require_writable=True),
                 ),

@@ -148,7 +148,8 @@ class Verifier:
             `Verdicts`, N rows in input order; a good row is `Reason.ACCEPTED`, once for each challenge. A bad row never raises.
 
         Raises:
-            ValueError: columns of different lengths, or no challenge keys although the profile wants them.
+            ValueError: columns of different lengths, no challenge keys although the profile wants them, or a time that the claims
+                must not remember (`Claims.refuse_far_time`).
             TypeError: a row is not bytes, a time is not an int.
             NativeError: the core failed; no verdict is trustworthy.
         """
@@ -171,6 +172,8 @@ class Verifier:
         for name in ("intermediates", "challenges", "signatures", "bindings", "transactions", "requests"):
             setattr(native, name, _column(name, getattr(batch, name), rows, keep))
         when = times(int(time.time()) if at is None else at, rows)
+        if own and claims is not None and at is not None and rows:
+            claims.refuse_far_time(int(at.max()) if isinstance(at, np.ndarray) else int(at))
         native.at, native.at_stride = when.native, when.stride
         native.confirmations = (
             CONFIRMATIONS_MIN + rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations

@@ -404,6 +404,10 @@ enum {
  * SEKI_E_DAMAGED: there is a file that never was a set; it is left alone. */
 SEKI_MUST_USE seki_status seki_claims_open(const char *path, uint64_t capacity, int64_t skew, uint32_t flags,
                                            seki_claims **out);
+/* For whoever opened a set and found it made anew (origin not SEKI_CLAIMS_FOUND): challenges issued up to `at` plus the set's skew
+ * are refused too, whatever time its first batch is judged at.  `at` is the time now, read after the set was opened.
+ * Does nothing to a set made with SEKI_CLAIMS_FRESH. */
+SEKI_MUST_USE seki_status seki_claims_not_before(seki_claims *claims, int64_t at);
 void seki_claims_free(seki_claims *claims); /* unmaps; the file stays */
 
 enum { /* how the set came to be, from this process's point of view */
@@ -420,7 +424,7 @@ typedef struct {
     uint64_t failing;       /* live challenges with a failed signature */
     uint64_t locked;        /* of them, those refused before any signature check */
     uint64_t failure_slots;
-    int64_t began;          /* the first batch, 0 if none yet, 1 if SEKI_CLAIMS_FRESH */
+    int64_t began;          /* its making (seki_claims_not_before) or first batch, 0 if none yet, 1 if SEKI_CLAIMS_FRESH */
     int64_t newest;         /* the newest time seen, 0 if none yet */
     int64_t skew;
     uint32_t origin;        /* SEKI_CLAIMS_FOUND ... */

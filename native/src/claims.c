@@ -46,7 +46,8 @@
  * If the file is lost, a new one knows nothing of the claims in the old.  It begins with the time of its first batch,
  * which is read after the file was made; any batch of the old set was found at its path at begin_batch, so it was begun, and
  * its time read, before the file was lost.  What the old set accepted was thus issued by `began` + skew at the latest, and the
- * new set refuses everything up to that.
+ * new set refuses everything up to that.  A first batch that is judged at a time of the past would break this: so whoever
+ * made the set raises `began` to the time at which he did (seki_claims_not_before).
  *
  * Failures
  *
@@ -81,6 +82,17 @@ static bool is_free(uint64_t word, unsigned tag, int64_t newest);
 static void raise_to(_Atomic int64_t *time, int64_t value);
 static seki_reason claim_again(seki_claims *claims, const seki_challenge_fields *challenge, size_t slot, uint64_t request, bool *repeated);
 static inline void count(_Atomic uint64_t *counter);
+
+seki_status seki_claims_not_before(seki_claims *claims, int64_t at)
+{
+    if (claims == NULL || at < 0 || at > SEKI_TIME_MAX)
+        return SEKI_E_ARGUMENT;
+    _Atomic int64_t *began = &claims->header->began;
+    int64_t seen = atomic_load(began);
+    while (seen != 1 && seen < at && !atomic_compare_exchange_weak(began, &seen, at))
+        continue;
+    return SEKI_OK;
+}
 
 seki_reason seki_claims_begin_batch(seki_claims *claims, int64_t at)
 {

@@ -52,7 +52,7 @@ typedef struct {
 
 typedef struct {
     seki_claims_identity identity;
-    _Alignas(64) _Atomic int64_t began; /* seconds: the first batch; 0 not yet; 1 SEKI_CLAIMS_FRESH */
+    _Alignas(64) _Atomic int64_t began; /* seconds: its making or first batch; 0 not yet; 1 SEKI_CLAIMS_FRESH */
     _Atomic int64_t newest;             /* seconds: the newest time a batch has started at; only grows */
     _Atomic int64_t failures_until;     /* seconds: no counted failure is of a challenge that expires later; only grows */
 } seki_claims_header;

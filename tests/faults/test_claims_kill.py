@@ -42,7 +42,7 @@ at, batch = int(at), int(batch)
 keys = ChallengeKeys({7: b"k" * 32}, current=7)
 tokens = np.load(tokens_path)
 order = np.arange(len(tokens)) if seed == "0" else np.random.default_rng(int(seed)).permutation(len(tokens))
-claims = Claims.open(claims_path, capacity=50_000, skew=5)
+claims = Claims.open(claims_path, capacity=50_000, skew=5, at=at)
 said = os.open(said_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 os.write(1, b"ready\\n")
 os.read(0, 1)
@@ -196,7 +196,7 @@ def test_the_file_taken_away_while_they_work(folder: Path) -> None:
     with crowd.processes(2, AT + 10, shuffled=True):
         time.sleep(0.003)
         crowd.path.unlink()
-        anew = Claims.open(crowd.path, capacity=50_000, skew=5)
+        anew = Claims.open(crowd.path, capacity=50_000, skew=5, at=AT + 10)
         reasons, _ = anew.redeem(KEYS, np.load(crowd.tokens), profile=1, at=AT + 10)
         assert set(reasons.tolist()) == {Reason.CLAIMS_LOST}
     assert not crowd.twice()

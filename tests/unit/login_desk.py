@@ -1,6 +1,6 @@
 """A relying party under test: challenge keys, claims and a verifier, over the core's own surface.
 
-The keys and the set of claims are made by the C calls themselves, so that a test can say exactly what they hold.
+The keys are made by the C calls themselves, so that a test can say exactly what they hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from sekisho._native import check, ffi, lib
 from sekisho.batch import Column
+from sekisho.claims import Claims
 from sekisho.engine import Engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
@@ -64,15 +65,9 @@ class Keys:
         return [bytes(tokens[at : at + size]) for at in range(0, len(tokens), size)]
 
 
-class ClaimsFile:
-    """A set of claims that no test shares with another; its file is gone with the object."""
-
-    def __init__(self, folder: Path, capacity: int = 4096, skew: int = 5) -> None:
-        self.path = folder / f"claims-{os.getpid()}-{next(_files)}"
-        out = ffi.new("seki_claims **")
-        status = lib.seki_claims_open(os.fsencode(self.path), capacity, skew, lib.SEKI_CLAIMS_FRESH, out)
-        check(status, "opening a set of claims")
-        self.native: Any = ffi.gc(out[0], lib.seki_claims_free)
+def new_claims(folder: Path, capacity: int = 4096, skew: int = 5) -> Claims:
+    """A set of claims that no test shares with another."""
+    return Claims.open(folder / f"claims-{os.getpid()}-{next(_files)}", capacity=capacity, skew=skew, fresh=True)
 
 
 @dataclass
@@ -98,7 +93,7 @@ class Desk:
 
     def forget_claims(self) -> None:
         """A set of claims in which nothing was ever accepted."""
-        self.verifier.claims = ClaimsFile(self.folder)  # type: ignore[assignment]
+        self.verifier.claims = new_claims(self.folder)
 
     def issue(self, count: int = 1, **different: Any) -> list[bytes]:
         return self.keys.issue(count, self.profile, **different)
@@ -124,4 +119,4 @@ def reasons(verdicts: Verdicts) -> list[str]:
     return [verdict.reason.kebab for verdict in verdicts]
 
 
-__all__ = ["AUDIENCE", "SECRET", "TENANT", "ClaimsFile", "Desk", "Keys", "reasons"]
+__all__ = ["AUDIENCE", "SECRET", "TENANT", "Desk", "Keys", "new_claims", "reasons"]

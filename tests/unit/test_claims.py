@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -122,16 +123,40 @@ def test_a_lost_set_refuses_what_was_issued_before(claims: Claims, path: Path) -
     assert redeem(claims, tokens) == [Reason.CLAIMS_LOST] * 2
     assert claims.statistics().lost
 
-    anew = Claims.open(path, capacity=10_000, skew=5)
+    anew = Claims.open(path, capacity=10_000, skew=5, at=AT)
     assert anew.statistics().origin == "made"
     assert redeem(anew, tokens, at=AT + 1) == [Reason.CLAIMS_LOST] * 2
-    assert redeem(anew, KEYS.issue(1, profile=1, at=AT + 6), at=AT + 6) == [
-        Reason.CLAIMS_LOST
-    ]  # issued by a fast clock
-    assert redeem(anew, KEYS.issue(1, profile=1, at=AT + 7), at=AT + 7) == [Reason.ACCEPTED]
-    assert redeem(claims, KEYS.issue(1, profile=1, at=AT + 7), at=AT + 7) == [
-        Reason.CLAIMS_LOST
-    ]  # it must be opened anew
+    by_a_fast_clock = KEYS.issue(1, profile=1, at=AT + 5)
+    assert redeem(anew, by_a_fast_clock, at=AT + 5) == [Reason.CLAIMS_LOST]
+    later = KEYS.issue(1, profile=1, at=AT + 6)
+    assert redeem(claims, later, at=AT + 6) == [Reason.CLAIMS_LOST]  # it must be opened anew
+    assert redeem(anew, later, at=AT + 6) == [Reason.ACCEPTED]
+
+
+def test_a_set_made_anew_begins_when_it_was_made_whatever_is_judged_first(claims: Claims, path: Path) -> None:
+    """A backlog judged at the times of its arrival must not make the new set older than what the old one accepted."""
+    tokens = KEYS.issue(1, profile=1, at=AT - 2)
+    assert redeem(claims, tokens, at=AT - 1) == [Reason.ACCEPTED]
+    path.unlink()
+    anew = Claims.open(path, capacity=10_000, skew=5, at=AT)
+    assert redeem(anew, KEYS.issue(2, profile=1, at=AT - 20), at=AT - 4) == [Reason.CLAIMS_LOST] * 2
+    assert redeem(anew, tokens, at=AT + 6) == [Reason.CLAIMS_LOST]
+    assert anew.statistics().began == AT
+    again = Claims.open(path, at=AT + 100)
+    assert again.statistics().began == AT  # found, not made
+    by_the_clock = Claims.open(path.with_name("other"))
+    assert by_the_clock.statistics().began >= int(time.time()) - 60
+    assert Claims.open(path.with_name("fresh"), fresh=True).statistics().began == 1
+
+
+def test_a_time_far_ahead_is_not_remembered(path: Path) -> None:
+    now = int(time.time())
+    claims = Claims.open(path, capacity=64, at=now - 100)
+    tokens = KEYS.issue(1, profile=1, at=now)
+    with pytest.raises(ValueError, match="a day ahead"):
+        redeem(claims, tokens, at=now + 2 * 86_400)
+    assert claims.statistics().newest == 0
+    assert redeem(claims, tokens, at=now) == [Reason.ACCEPTED]
 
 
 def test_a_damaged_set_is_made_anew(claims: Claims, path: Path) -> None:
@@ -140,7 +165,7 @@ def test_a_damaged_set_is_made_anew(claims: Claims, path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[20] ^= 1
     path.write_bytes(content)
-    anew = Claims.open(path, fresh=False)
+    anew = Claims.open(path, fresh=False, at=AT)
     assert anew.statistics().origin == "remade-damaged"
     assert redeem(anew, tokens) == [Reason.CLAIMS_LOST]
     assert redeem(claims, tokens) == [Reason.CLAIMS_LOST]

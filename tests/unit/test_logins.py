@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.login_desk import AUDIENCE, TENANT, ClaimsFile, Desk, Keys, reasons
+from tests.unit.login_desk import AUDIENCE, TENANT, Desk, Keys, new_claims, reasons
 
 from sekisho import testing
 from sekisho._native import lib
@@ -336,7 +336,7 @@ def test_without_claims_nothing_is_accepted(desk: Desk) -> None:
 def test_a_full_set_of_claims_refuses(desk: Desk, tmp_path: Path) -> None:
     city = city_of("p256", "p256")
     desk = Desk(tmp_path, TrustStore(list(city.trust("auth"))), desk.profile)
-    desk.verifier.claims = ClaimsFile(tmp_path, capacity=lib.SEKI_CLAIMS_CAPACITY_MIN)  # type: ignore[assignment]
+    desk.verifier.claims = new_claims(tmp_path, capacity=lib.SEKI_CLAIMS_CAPACITY_MIN)
     key = city.key(0)
     tokens = desk.issue(600)
     logins = [replace(make_login(city, 0, tokens[0]), challenge=one, signature=key.sign(one)) for one in tokens]
