@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -442,6 +443,21 @@ def test_logins_are_claimed_where_claims_are_named(logged_in: Path) -> None:
     assert "3  challenge-used" in logins(logged_in, "--claims", claims, ends=1).stdout
     assert "this run only" not in logins(logged_in, "--claims", claims, ends=1).stdout
     assert "this run only" in logins(logged_in).stdout
+
+
+def test_logins_with_challenges_of_somebody_else(logged_in: Path, tmp_path: Path) -> None:
+    own = (resources.files("sekisho") / "data/profiles/jpki-auth-test.toml").read_text()
+    profile = tmp_path / "foreign-test.toml"
+    profile.write_text(
+        own.replace('"jpki-auth-test"', '"foreign-test"').replace('challenge = "own"', 'challenge = "foreign"')
+    )
+    options = ("--trust", logged_in / "city/ca", "--profile", profile, "--at", NOON)
+    assert "3  accepted" in run("verify", "logins", logged_in / "logins.jsonl", *options).stdout
+    row = json.loads((logged_in / "logins.jsonl").read_text().splitlines()[0]) | {"binding": "session"}
+    (tmp_path / "bound.jsonl").write_text(json.dumps(row))
+    assert (
+        "line 1: binding and transaction" in run("verify", "logins", tmp_path / "bound.jsonl", *options, ends=2).output
+    )
 
 
 def test_one_bad_login_among_good_ones_is_named_by_its_line(logged_in: Path) -> None:

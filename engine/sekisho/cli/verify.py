@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -265,8 +266,8 @@ def logins(
             )
         )
         source: IO[str] = sys.stdin if file == "-" else stack.enter_context(Path(file).open(encoding="utf-8"))
-        for batch, lines in _batches(file, source):
-            verdicts = verifier.verify_logins(batch, at=at)
+        for batch, lines in _batches(file, source, own):
+            verdicts = told(partial(verifier.verify_logins, batch, at=at))
             for line, verdict in zip(lines, verdicts, strict=True):
                 report.add(line, verdict)
     report.finish(within=claims is not None and claims_path is None)
@@ -295,32 +296,38 @@ class _Columns:
     requests: list[bytes] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
 
-    def batch(self) -> LoginBatch:
+    def batch(self, own: bool) -> LoginBatch:
+        """What the engine takes: with challenges of somebody else there is no binding and no transaction."""
         return LoginBatch(
             certificates=self.certificates,
             challenges=self.challenges,
             signatures=self.signatures,
             intermediates=self.intermediates,
-            bindings=self.bindings,
-            transactions=self.transactions,
+            bindings=self.bindings if own else None,
+            transactions=self.transactions if own else None,
             requests=self.requests,
         )
 
 
-def _batches(name: str, source: IO[str]) -> Iterator[tuple[LoginBatch, list[int]]]:
+def _batches(name: str, source: IO[str], own: bool) -> Iterator[tuple[LoginBatch, list[int]]]:
     columns = _Columns()
     try:
         for number, text in enumerate(source, 1):
             if not text.strip():
                 continue
             _enter(columns, number, f"{name}, line {number}", text)
+            if not own and (columns.bindings[-1] or columns.transactions[-1]):
+                raise Mistake(
+                    f"{name}, line {number}: binding and transaction are of challenges that sekisho issued; this profile takes "
+                    "others, so nobody would look at them"
+                )
             if len(columns.lines) == BATCH_ROWS:
-                yield columns.batch(), columns.lines
+                yield columns.batch(own), columns.lines
                 columns = _Columns()
     except UnicodeDecodeError:
         raise Mistake(f"{name} is not UTF-8 text: a file of logins has one JSON object a line") from None
     if columns.lines:
-        yield columns.batch(), columns.lines
+        yield columns.batch(own), columns.lines
 
 
 def _enter(columns: _Columns, number: int, where: str, text: str) -> None:
