@@ -257,6 +257,15 @@ def test_faults_in_logins_cost_no_right_answer_either() -> None:
             plant(name, lib.SEKI_FAULT_NONE)
 
 
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+def test_hashes_are_not_believed_either(kind: KeyKind) -> None:
+    """OpenSSL's confirmation would be worth nothing if it were asked about the hash that the lanes made."""
+    plant("sha256", lib.SEKI_FAULT_REJECT)  # every hash has a wrong bit
+    for cross_check in (0, 1):
+        answer_right(verify_signatures(batch(kind, BAD), engine=engine(cross_check)), BAD)
+    assert kernel("sha256").state in ("off-wrong-accept", "absent")
+
+
 def test_a_rejection_left_unconfirmed_is_never_remembered_as_a_forgery() -> None:
     """A refusal that rests on a spent budget is not cached: the same certificate is good a moment later."""
     if not any(name in RSA for name in signing()):
