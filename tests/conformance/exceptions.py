@@ -1,0 +1,287 @@
+"""Where sekisho is meant to differ from a suite, each with its reason; and the gaps that are ours to mend.
+
+A rule looks at our reason and at facts of the case that other readers found, so that cases nobody has seen are judged too.
+Its witnesses are cases that were seen to need it (see outcomes.py).  No rule excuses an acceptance of what OpenSSL
+refuses, but one that takes names and keys of anchors alone.  docs/SECURITY.md tells the same to users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from sekisho.reasons import Reason
+from tests.conformance.facts import WEAK_HASHES, CertificateFacts
+from tests.conformance.outcomes import Rule
+from tests.conformance.path_cases import PathFacts
+from tests.conformance.peers import ask_openssl
+
+RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
+KEYS: Final = frozenset({"rsa", "secp256r1", "secp384r1", "ed25519"})
+SIGNATURES: Final = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
+
+# A fault of a CA certificate that came along makes it unusable, and the leaf then has no issuer.
+_OR_NO_ISSUER: Final = frozenset({Reason.ISSUER_UNKNOWN, Reason.ISSUER_SIGNATURE_WRONG})
+
+
+def _weak_rsa(one: CertificateFacts) -> bool:
+    return one.rsa_bits is not None and one.rsa_bits < RSA_BITS_MIN
+
+
+def _foreign_algorithm(facts: PathFacts) -> bool:
+    return any(one.key_kind not in KEYS for one in facts.all) or any(
+        one.signature_kind not in SIGNATURES for one in facts.below_anchor
+    )
+
+
+def _only_anchors_out_of_time(facts: PathFacts) -> bool:
+    at = facts.case.at
+    return not any(one.valid_at(at) for one in facts.anchors) and all(one.valid_at(at) for one in facts.sent)
+
+
+def _no_anchor_is_ca(facts: PathFacts) -> bool:
+    return not any(one.version == 3 and one.is_ca and "key_cert_sign" in (one.key_usage or ()) for one in facts.anchors)
+
+
+def _sent_ca_without_key_usage(facts: PathFacts) -> bool:
+    return any(one.key_usage is None for one in facts.sent)
+
+
+def _basic_constraints_not_critical(facts: PathFacts) -> bool:
+    return any(one.is_ca and not one.critical("2.5.29.19") for one in facts.authorities)
+
+
+def _key_cert_sign_without_ca(facts: PathFacts) -> bool:
+    return not facts.leaf.is_ca and "key_cert_sign" in (facts.leaf.key_usage or ())
+
+
+def _key_identifier_missing(facts: PathFacts) -> bool:
+    return any("2.5.29.35" not in one.extensions for one in facts.below_anchor) or any(
+        "2.5.29.14" not in one.extensions for one in facts.sent
+    )
+
+
+def _constraint_not_critical(facts: PathFacts) -> bool:
+    constraints = ("2.5.29.30", "2.5.29.36", "2.5.29.54")
+    return any(oid in one.extensions and not one.critical(oid) for one in facts.authorities for oid in constraints)
+
+
+def _anchor_has_policies(facts: PathFacts) -> bool:
+    policies = {"2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54"}
+    return facts.case.anchor_constrains and any(policies & set(one.extensions) for one in facts.anchors)
+
+
+def _openssl_too(facts: PathFacts) -> bool:
+    """Whether OpenSSL, strict and given all of the case but the peer's name, accepts the path as well."""
+    return ask_openssl(replace(facts.case, peer_name=None)) is True
+
+
+def _anchor_without_key_identifier(facts: PathFacts) -> bool:
+    return all("2.5.29.14" not in one.extensions for one in facts.anchors) and not facts.sent
+
+
+PATHS: Final[tuple[Rule, ...]] = (
+    # ---- we refuse what the suite calls valid
+    Rule(
+        "algorithm-not-ours",
+        "a key or signature that is not RSA, P-256, P-384 or Ed25519; DSA is withdrawn: FIPS 186-5, 4",
+        "refuse",
+        _foreign_algorithm,
+        reasons=frozenset({Reason.KEY_UNSUPPORTED, Reason.ALGORITHM_NOT_ALLOWED, Reason.KEY_MODE_MISMATCH})
+        | _OR_NO_ISSUER,
+        witnesses=("pkits/4.1.4", "pkits/4.1.5"),
+    ),
+    Rule(
+        "weak-hash",
+        "a certificate signed with SHA-1 or MD5: NIST SP 800-131A Rev. 2, 3 (SHA-1 disallowed), RFC 6151, 2 (MD5)",
+        "refuse",
+        lambda facts: any(one.signature_hash in WEAK_HASHES for one in facts.below_anchor),
+        reasons=frozenset({Reason.ALGORITHM_NOT_ALLOWED}) | _OR_NO_ISSUER,
+        witnesses=(
+            "boringssl-pki/chains/intermediate-eku-server-gated-crypto/sha1-eku-any",
+            "boringssl-pki/chains/issuer-and-subject-not-byte-for-byte-equal/target",
+        ),
+    ),
+    Rule(
+        "small-rsa-key",
+        "an RSA key below 2,048 bits: FIPS 186-5, 5.1",
+        "refuse",
+        lambda facts: any(_weak_rsa(one) for one in facts.all),
+        reasons=frozenset({Reason.KEY_TOO_SMALL}) | _OR_NO_ISSUER,
+    ),
+    Rule(
+        "anchor-out-of-time",
+        "an anchor is trusted within its certificate's validity: RFC 5280, 6.1.1 (d), leaves open what else of a "
+        "self-signed certificate is obeyed; a CA that has run out issues nothing",
+        "refuse",
+        _only_anchors_out_of_time,
+        reasons=frozenset({Reason.ISSUER_EXPIRED, Reason.ISSUER_NOT_YET_VALID}),
+        witnesses=(
+            "boringssl-pki/chains/expired-root/not-before",
+            "boringssl-pki/chains/expired-root/not-after-ta-with-constraints",
+        ),
+    ),
+    Rule(
+        "anchor-not-a-ca",
+        "an anchor given as a certificate must be a CA's, of version 3 with cA and keyCertSign: RFC 5280, 4.2.1.9 and "
+        "4.2.1.3; 6.1.1 (d) leaves open what else of an anchor's certificate is obeyed",
+        "refuse",
+        _no_anchor_is_ca,
+        reasons=frozenset({Reason.ISSUER_NOT_CA, Reason.ISSUER_KEY_USAGE}),
+        witnesses=(
+            "boringssl-pki/chains/root-lacks-basic-constraints/main",
+            "boringssl-pki/chains/root-lacks-basic-constraints/ta-with-constraints",
+            "boringssl-pki/chains/root-lacks-keycertsign-key-usage/main",
+        ),
+    ),
+    Rule(
+        "sent-ca-without-key-usage",
+        "a CA certificate without keyUsage: RFC 5280, 4.2.1.3, MUST be there; 6.1.4 (n) would let it pass",
+        "refuse",
+        _sent_ca_without_key_usage,
+        reasons=frozenset({Reason.ISSUER_KEY_USAGE, Reason.PATH_REFUSED}) | _OR_NO_ISSUER,
+    ),
+    Rule(
+        "basic-constraints-not-critical",
+        "a CA whose basicConstraints is not critical: RFC 5280, 4.2.1.9, MUST be; 6.1.4 (k) does not look. x509-limbo "
+        "(root-non-critical-basic-constraints) and OpenSSL's strict mode want it refused, PKITS 4.6.4 does not",
+        "refuse",
+        _basic_constraints_not_critical,
+        reasons=frozenset({Reason.PATH_REFUSED, Reason.ISSUER_NOT_CA}) | _OR_NO_ISSUER,
+        witnesses=("pkits/4.6.4",),
+    ),
+    Rule(
+        "key-cert-sign-without-ca",
+        "a leaf with keyCertSign and without cA: RFC 5280, 4.2.1.3 and 4.2.1.9, MUST NOT; x509-limbo "
+        "(leaf-ku-keycertsign) wants it refused, BoringSSL does not",
+        "refuse",
+        _key_cert_sign_without_ca,
+        reasons=frozenset({Reason.ISSUER_NOT_CA, Reason.PATH_REFUSED, Reason.KEY_USAGE}),
+        witnesses=("boringssl-pki/chains/target-has-keycertsign-but-not-ca/main",),
+    ),
+    Rule(
+        "unknown-critical-extension",
+        "a critical extension that RFC 5280 does not define: 4.2, MUST reject; BoringSSL knows some of Microsoft's",
+        "refuse",
+        lambda facts: any(one.unknown_critical for one in facts.below_anchor),
+        reasons=frozenset({Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL}) | _OR_NO_ISSUER,
+        witnesses=("boringssl-pki/chains/target-msapplicationpolicies-and-eku/main",),
+    ),
+    Rule(
+        "key-identifier-missing",
+        "a certificate without authorityKeyIdentifier, or a CA's without subjectKeyIdentifier: RFC 5280, 4.2.1.1 and "
+        "4.2.1.2, MUST be there; OpenSSL's strict mode, which judges such paths, wants them",
+        "refuse",
+        _key_identifier_missing,
+        reasons=frozenset({Reason.PATH_REFUSED}),
+    ),
+    # ---- we accept what the suite calls invalid
+    Rule(
+        "peer-name",
+        "the certificate is not for the host asked for, which sekisho does not look at: it verifies holders, not servers "
+        "(RFC 9525, 6, is for TLS clients)",
+        "accept",
+        lambda facts: not facts.peer_name_fits and _openssl_too(facts),
+    ),
+    Rule(
+        "constraint-not-critical",
+        "nameConstraints, policyConstraints or inhibitAnyPolicy not marked critical: RFC 5280, 4.2.1.10, 4.2.1.11 and "
+        "4.2.1.14, MUST for CAs; they are obeyed all the same (6.1 does not look at criticality)",
+        "accept",
+        lambda facts: _constraint_not_critical(facts) and _openssl_too(facts),
+        witnesses=("x509-limbo/rfc5280::pc::ica-noncritical-pc",),
+    ),
+    Rule(
+        "anchor-policies",
+        "policies, mappings and inhibitions in an anchor's own certificate: RFC 5280, 6.1.1, takes them from the "
+        "caller (the profile), not from the anchor; RFC 5937, which reads them, is optional",
+        "accept",
+        lambda facts: _anchor_has_policies(facts) and _openssl_too(facts),
+        witnesses=(
+            "boringssl-pki/chains/policies-inhibit-anypolicy-by-root-fail/ta-with-constraints",
+            "boringssl-pki/chains/policies-inhibit-mapping-by-root-fail/ta-with-constraints",
+            "boringssl-pki/chains/policy-mappings-on-root-fail/ta-with-constraints",
+        ),
+    ),
+    Rule(
+        "anchor-without-key-identifier",
+        "an anchor's certificate without subjectKeyIdentifier: RFC 5280, 4.2.1.2, is for what is issued; 6.1.1 (d) takes "
+        "name and key from an anchor, and key identifiers only order candidates here",
+        "accept",
+        _anchor_without_key_identifier,
+    ),
+)
+"""Rules for paths."""
+
+GAPS: Final[tuple[Rule, ...]] = (
+    Rule(
+        "names-after-normalisation",
+        "names that are equal after RFC 5280, 7.1, and not byte for byte",
+        "refuse",
+        lambda facts: facts.a_name_differs_in_form,
+        reasons=_OR_NO_ISSUER,
+        witnesses=("pkits/4.3.3", "pkits/4.3.4", "pkits/4.3.5", "pkits/4.3.10", "pkits/4.3.11"),
+        gap=True,
+    ),
+    Rule(
+        "leaf-is-ca",
+        "the end certificate is a CA's, which RFC 5280, 6.1, allows and no profile can",
+        "refuse",
+        lambda facts: facts.leaf.is_ca,
+        reasons=frozenset({Reason.LEAF_IS_CA}),
+        witnesses=(
+            "pkits/4.6.8",
+            "pkits/4.6.14",
+            "pkits/4.8.6.1",
+            "pkits/4.8.6.2",
+            "boringssl-pki/chains/target-has-ca-basic-constraints/main",
+        ),
+        gap=True,
+    ),
+    Rule(
+        "more-than-four-intermediates",
+        "more than four certificates came along (SEKI_INTERMEDIATES_MAX); RFC 5280, 6.1, sets no limit",
+        "refuse",
+        lambda facts: len(facts.sent) > 4,
+        reasons=frozenset({Reason.TOO_MANY_INTERMEDIATES}),
+        witnesses=("x509-limbo/cve::cve-2024-0567",),
+        gap=True,
+    ),
+    Rule(
+        "policy-inputs",
+        "the profile cannot say it yet: an explicit policy out of any, policies without an explicit one, inhibited "
+        "mapping or anyPolicy (RFC 5280, 6.1.1 (c), (e), (f), (g))",
+        "accept",
+        lambda facts: not facts.settings.sayable,
+        witnesses=("pkits/4.8.2.2", "pkits/4.10.1.3"),
+        gap=True,
+    ),
+    Rule(
+        "policy-inputs-refusing",
+        "the same, where the profile asks for more than the case does",
+        "refuse",
+        lambda facts: not facts.settings.sayable,
+        reasons=frozenset({Reason.POLICY}),
+        gap=True,
+    ),
+    Rule(
+        "name-constraint-budget",
+        "OpenSSL gives up on many names under many constraints (X509_V_ERR_UNSPECIFIED), which comes out as a fault of the "
+        "engine: the answer must be a reason of the path's",
+        "no answer",
+        lambda facts: any("2.5.29.30" in one.extensions for one in facts.authorities),
+        reasons=frozenset({Reason.ENGINE_FAULT}),
+        witnesses=(
+            "x509-limbo/pathological::nc-dos-1",
+            "x509-limbo/pathological::nc-dos-2",
+            "x509-limbo/pathological::nc-dos-3",
+            "boringssl-pki/chains/many-names/ok-all-types",
+            "boringssl-pki/chains/many-names/toomany-all-types",
+            "boringssl-pki/chains/many-names/toomany-dns-permitted",
+        ),
+        gap=True,
+    ),
+)
+"""GAPS: ours to mend.  Each goes when what it names is there."""
+
+PATH_RULES: Final = PATHS + GAPS

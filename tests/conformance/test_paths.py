@@ -1,0 +1,67 @@
+"""Paths: x509-limbo, NIST PKITS and BoringSSL's chains, beside OpenSSL and cryptography on the same cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from sekisho.engine import Engine
+from sekisho.reasons import Reason
+from tests.conformance.exceptions import PATH_RULES
+from tests.conformance.outcomes import Ledger, settle
+from tests.conformance.path_cases import PathCase, all_path_cases, chains, limbo, pkits, verdict
+from tests.conformance.peers import ask_cryptography, ask_openssl_all
+from tests.conformance.suites import ROOT
+
+pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suites are missing: {ROOT}")
+
+SUITES: dict[str, Callable[[], tuple[list[PathCase], int]]] = {"x509-limbo": limbo, "pkits": pkits, "boringssl": chains}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(threads=1)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_suite(suite: str, engine: Engine, ledger: Ledger) -> None:
+    cases, enumerated = SUITES[suite]()
+    openssl = ask_openssl_all(cases)
+    outcomes = [
+        case.outcome(verdict(case, engine), theirs, ask_cryptography(case))
+        for case, theirs in zip(cases, openssl, strict=True)
+    ]
+    settlement = ledger.add(settle(outcomes, PATH_RULES, enumerated=enumerated))
+    assert not settlement.failures, "\n".join(settlement.failures)
+
+
+def test_fewer_differences_than_peers(engine: Engine) -> None:
+    """On x509-limbo outside webpki::*: what differs here, written down or not, against what differs there."""
+    cases = [case for case in limbo()[0] if case.gated and not case.waiting]
+    ours = sum(not case.outcome(verdict(case, engine)).agrees for case in cases)
+    theirs = [one for one in zip(cases, ask_openssl_all(cases), strict=True) if one[1] is not None]
+    if theirs:
+        assert ours <= sum(said != case.expected for case, said in theirs)
+    asked = [(case, said) for case in cases if (said := ask_cryptography(case)) is not None]
+    if asked:
+        known = sum(not case.outcome(verdict(case, engine)).agrees for case, _ in asked)
+        assert known <= sum(said != case.expected for case, said in asked)
+
+
+def test_sent_and_configured_intermediates_are_one(engine: Engine) -> None:
+    """The CA certificates of a chain, sent along with the leaf or standing in the trust store: one verdict."""
+    different = []
+    for case in pkits()[0]:
+        sent, configured = verdict(case, engine), verdict(case, engine, configured=True)
+        if (sent is Reason.CERTIFICATE_OK) != (configured is Reason.CERTIFICATE_OK):
+            different.append(f"{case.id}: {sent.kebab} sent, {configured.kebab} configured")
+    assert different == []
+
+
+def test_what_waits_for_revocation_is_a_path_all_the_same(engine: Engine) -> None:
+    """A valid case that waits for CRLs must already be valid without them, but for exceptions."""
+    waiting = [case for case in all_path_cases() if case.waiting and case.expected]
+    outcomes = [replace(case.outcome(verdict(case, engine)), waiting="") for case in waiting]
+    assert settle(outcomes, PATH_RULES, enumerated=len(waiting)).failures == []
