@@ -15,6 +15,7 @@ from tests.conformance.facts import WEAK_HASHES, CertificateFacts
 from tests.conformance.outcomes import Rule
 from tests.conformance.path_cases import PathFacts
 from tests.conformance.peers import ask_openssl
+from tests.conformance.signed_data import SignedDataFacts
 
 RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
 KEYS: Final = frozenset({"rsa", "secp256r1", "secp384r1", "ed25519"})
@@ -285,3 +286,76 @@ GAPS: Final[tuple[Rule, ...]] = (
 """GAPS: ours to mend.  Each goes when what it names is there."""
 
 PATH_RULES: Final = PATHS + GAPS
+
+# ---- signed data ---------------------------------------------------------------------------------------
+
+
+def _unsupported_signature(facts: SignedDataFacts) -> bool:
+    return facts.data.mode is None and (facts.hash in WEAK_HASHES or facts.signature_algorithm not in KNOWN_SIGNATURES)
+
+
+KNOWN_SIGNATURES: Final = frozenset(
+    {f"1.2.840.113549.1.1.{arc}" for arc in (10, 11, 12, 13)}
+    | {f"1.2.840.10045.4.3.{arc}" for arc in (2, 3, 4)}
+    | {"1.3.101.112"}
+)
+"""RSASSA-PSS, sha256/384/512WithRSAEncryption, ecdsa-with-SHA256/384/512, Ed25519."""
+
+SIGNED_DATA_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "small-rsa-key",
+        "an RSA key below 2,048 bits: FIPS 186-5, 5.1",
+        "refuse",
+        lambda facts: facts.rsa_bits is not None and facts.rsa_bits < RSA_BITS_MIN,
+        reasons=frozenset({Reason.KEY_TOO_SMALL}),
+        witnesses=("boringssl-pki/signed_data/rsa-pkcs1-sha256",),
+    ),
+    Rule(
+        "algorithm-not-ours",
+        "ML-DSA and others that sekisho has no mode for, SHA-1 among them (NIST SP 800-131A Rev. 2, 3)",
+        "refuse",
+        _unsupported_signature,
+        witnesses=("boringssl-pki/signed_data/mldsa-44", "boringssl-pki/signed_data/mldsa-87"),
+    ),
+    Rule(
+        "compressed-point",
+        "a compressed point: RFC 5480, 2.2, MAY be rejected",
+        "refuse",
+        lambda facts: facts.point_is_compressed,
+        reasons=frozenset({Reason.KEY_MALFORMED, Reason.KEY_UNSUPPORTED, Reason.KEY_POINT}),
+        witnesses=("rustls-webpki/signed_data/ours/ecdsa-prime256v1-sha256-compressed",),
+    ),
+    Rule(
+        "limit-of-the-suite",
+        "rustls-webpki does not support it; OpenSSL finds the signature right by key and data (raw_crypto), and RFC 5758, "
+        "3.2, and RFC 4055, 3.1, allow P-256 with SHA-512 and salts of any length",
+        "accept",
+        lambda facts: facts.data.raw is True,
+        witnesses=("rustls-webpki/signed_data/ecdsa-prime256v1-sha512",),
+    ),
+)
+"""Rules for signed data: a mode is None where nothing of ours would take the AlgorithmIdentifier."""
+
+# ---- signatures of Wycheproof's other algorithms -------------------------------------------------------
+
+SIGNATURE_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "small-rsa-key",
+        "an RSA key below 2,048 bits: FIPS 186-5, 5.1",
+        "refuse",
+        lambda case: case.rsa_bits is not None and case.rsa_bits < RSA_BITS_MIN,
+        reasons=frozenset({Reason.KEY_TOO_SMALL}),
+    ),
+)
+"""Rules for signatures."""
+
+OTHER_ALGORITHM_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "right-in-our-mode",
+        "invalid there since it was made with another hash, which is the mode's own; cryptography finds it right in that mode "
+        "too (RFC 8017, 8.1.2 and 8.2.2: the algorithm is an input of verification)",
+        "accept",
+        lambda tried: tried.case.invalid and tried.right_for_cryptography,
+    ),
+)
+"""Rules for signatures of algorithms that sekisho has no mode for."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo
 
 from sekisho.modes import Mode
 from sekisho.testing.der import bit_string, integer, oid, sequence, tlv
-from tests.conformance.suites import files, only, read
+from tests.conformance.suites import ROOT, files, only, read
 
 _HASHES = {"SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", "SHA-1": "sha1"}
 _FILE = {
@@ -43,6 +47,12 @@ class Case:
     message: bytes
     signature: bytes
     good: bool
+    invalid: bool = False  # the suite calls it so, by its own algorithm
+
+    @property
+    def rsa_bits(self) -> int | None:
+        """As the suite's file has it; None if the key is none of RSA."""
+        return int(self.kind[3:]) if self.kind.startswith(("rsa", "pss")) else None
 
 
 def wycheproof() -> list[Case]:
@@ -58,6 +68,23 @@ def wycheproof() -> list[Case]:
     return cases
 
 
+def wycheproof_other() -> list[Case]:
+    """Every case of wycheproof/other.tar.xz: algorithms that sekisho has no mode for, and sizes of keys at the edges."""
+    cases: list[Case] = []
+    with tarfile.open(ROOT / "wycheproof" / "other.tar.xz") as archive:
+        for member in sorted((one for one in archive if one.isfile()), key=lambda one: one.name):
+            content = archive.extractfile(member)
+            assert content is not None
+            data: dict[str, Any] = json.load(content)
+            only(data, _FILE, member.name)
+            before = len(cases)
+            for group in data["testGroups"]:
+                only(group, _GROUP, member.name)
+                cases += _group(Path(member.name), group)
+            assert len(cases) - before == data["numberOfTests"], f"{member.name} is not whole"
+    return cases
+
+
 def _group(path: Path, group: dict[str, Any]) -> list[Case]:
     kind, key, mode = _key_and_mode(group)
     found = []
@@ -68,7 +95,8 @@ def _group(path: Path, group: dict[str, Any]) -> list[Case]:
         if group["type"] == "RsassaPkcs1Generate" and case["result"] == "acceptable":
             good = mode is not None and _strong(group)
         identity = f"{path.stem}:{case['tcId']}"
-        found.append(Case(identity, kind, key, mode, bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"]), good))
+        message, signature = bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"])
+        found.append(Case(identity, kind, key, mode, message, signature, good, case["result"] == "invalid"))
     return found
 
 
@@ -82,10 +110,15 @@ def _key_and_mode(group: dict[str, Any]) -> tuple[str, bytes, Mode | None]:
     signs = digest in ("sha256", "sha384", "sha512")
     match group["type"]:
         case "EddsaVerify":
-            return "ed25519", bytes.fromhex(group["publicKeyDer"]), Mode.parse("ed25519")
+            curve = (group.get("publicKey") or {}).get("curve", "edwards25519")
+            ours = Mode.parse("ed25519") if curve == "edwards25519" else None
+            return "ed25519" if ours else curve, bytes.fromhex(group["publicKeyDer"]), ours
+        case "DsaVerify" | "DsaP1363Verify" | "EcdsaBitcoinVerify":
+            return group["type"], bytes.fromhex(group["publicKeyDer"]), None
         case "EcdsaVerify" | "EcdsaP1363Verify":
             form = "der" if group["type"] == "EcdsaVerify" else "raw"
-            mode = Mode.parse(f"ecdsa-{digest}-{form}") if signs else None
+            curve_is_ours = group["publicKey"]["curve"] in ("secp256r1", "secp384r1")
+            mode = Mode.parse(f"ecdsa-{digest}-{form}") if signs and curve_is_ours else None
             return group["publicKey"]["curve"], bytes.fromhex(group["publicKeyDer"]), mode
         case "RsassaPkcs1Verify":
             key = bytes.fromhex(group["publicKeyDer"])
@@ -157,3 +190,46 @@ def oracle_knows(key: bytes) -> bool:
     except ValueError:
         return False
     return isinstance(loaded, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A case of another algorithm, tried in a mode of ours."""
+
+    case: Case
+    mode: Mode
+
+    @property
+    def right_for_cryptography(self) -> bool:
+        """Whether `cryptography` finds the signature right in this mode too."""
+        key = serialization.load_der_public_key(self.case.key)
+        try:
+            if isinstance(key, rsa.RSAPublicKey):
+                return self._rsa(key)
+            if isinstance(key, ec.EllipticCurvePublicKey) and str(self.mode).endswith("-der"):
+                key.verify(self.case.signature, self.case.message, ec.ECDSA(self._digest))
+                return True
+        except InvalidSignature:
+            pass
+        return False
+
+    @property
+    def _digest(self) -> hashes.HashAlgorithm:
+        digests = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+        return next(digest for name, digest in digests.items() if f"-{name}" in str(self.mode))
+
+    def _rsa(self, key: rsa.RSAPublicKey) -> bool:
+        name, case = str(self.mode), self.case
+        if name.startswith("rsassa-pss"):
+            mgf1 = hashes.SHA1() if "mgf1-sha1" in name else self._digest  # noqa: S303 - RFC 8017, B.2.1: MGF1's, not the message's
+            key.verify(case.signature, case.message, padding.PSS(padding.MGF1(mgf1), self.mode >> 24), self._digest)
+            return True
+        if "-bare-" in name or name.endswith("-raw"):
+            block = key.recover_data_from_signature(case.signature, padding.PKCS1v15(), NoDigestInfo())
+            if name.endswith("-raw"):
+                return block == case.message
+            hashed = hashes.Hash(self._digest)
+            hashed.update(case.message)
+            return block == hashed.finalize()
+        key.verify(case.signature, case.message, padding.PKCS1v15(), self._digest)
+        return True
