@@ -359,3 +359,6 @@ OTHER_ALGORITHM_RULES: Final[tuple[Rule, ...]] = (
     ),
 )
 """Rules for signatures of algorithms that sekisho has no mode for."""
+
+PARSE_RULES: Final[tuple[Rule, ...]] = ()
+"""Rules for single certificates: none is needed."""

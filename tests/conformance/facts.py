@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -106,6 +106,25 @@ class CertificateFacts:
     def unknown_critical(self) -> frozenset[str]:
         return frozenset(oid for oid, (critical, _) in self.extensions.items() if critical) - RFC_5280_EXTENSIONS
 
+    @cached_property
+    def writes_a_default(self) -> bool:
+        """Whether an extension has "critical FALSE" or "cA FALSE" written out."""
+        written = b"\x01\x01\x00"
+        constraints = self.value("2.5.29.19")
+        return any(
+            written in one.dump()[: len(one.dump()) - len(one["extn_value"].dump())]
+            for _, one in self.extensions.values()
+        ) or (constraints is not None and written in constraints.dump())
+
+    @property
+    def serial_octets(self) -> int:
+        return len(self.parsed["tbs_certificate"]["serial_number"].contents)
+
+    def within(self, oid: str) -> Iterator[tuple[int, bytes]]:
+        """Tag and content of every element of an extension's value, whatever its meaning."""
+        if oid in self.extensions:
+            yield from _walk(self.extensions[oid][1]["extn_value"].contents)
+
     def may_be_issued_by(self, issuer: CertificateFacts) -> bool:
         """Names equal after RFC 5280, 7.1: case, spaces and kind of string apart."""
         return self._try(lambda c: bool(c.issuer == issuer.parsed.subject), False)
@@ -115,3 +134,13 @@ class CertificateFacts:
         return self.may_be_issued_by(issuer) and self._try(
             lambda c: bool(c.issuer.dump() != issuer.parsed.subject.dump()), False
         )
+
+
+def _walk(der: bytes) -> Iterator[tuple[int, bytes]]:
+    while der:
+        head = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
+        length = int.from_bytes(der[2:head], "big") if der[1] & 0x80 else der[1]
+        yield der[0], der[head : head + length]
+        if der[0] & 0x20:
+            yield from _walk(der[head : head + length])
+        der = der[head + length :]

@@ -13,6 +13,8 @@ import pytest
 from sekisho.engine import Engine, kernels
 from sekisho.reasons import Reason
 from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
+from tests.conformance.exceptions import SIGNATURE_RULES
+from tests.conformance.outcomes import Ledger, Outcome, settle
 from tests.conformance.signature_cases import Case, cavp, wycheproof
 from tests.conformance.suites import ROOT
 
@@ -64,9 +66,16 @@ def test_what_is_here(cases: list[Case]) -> None:
     assert applicable
 
 
-def test_alone(cases: list[Case], engine: Engine) -> None:
-    rows = [case for case in cases if case.mode is not None]
-    assert disagreements(rows, [verify([row], engine)[0] for row in rows]) == []
+@pytest.mark.parametrize("suite", ["wycheproof", "nist-cavp"])
+def test_alone(suite: str, engine: Engine, ledger: Ledger) -> None:
+    rows = [case for case in {"wycheproof": wycheproof, "nist-cavp": cavp}[suite]() if case.mode is not None]
+    reasons = [verify([row], engine)[0] for row in rows]
+    outcomes = [
+        Outcome(suite, row.kind, row.id, row.good, reason is Reason.SIGNATURE_OK, reason, facts=row)
+        for row, reason in zip(rows, reasons, strict=True)
+    ]
+    settlement = ledger.add(settle(outcomes, SIGNATURE_RULES, enumerated=len(rows)))
+    assert not settlement.failures, "\n".join(settlement.failures)
 
 
 @pytest.mark.parametrize("good", [True, False], ids=["among good rows", "among bad rows"])

@@ -1,8 +1,9 @@
-"""Wycheproof's other algorithms, through the keys and modes that there are: refused, whatever their suite says of them."""
+"""Algorithms without a mode, through the keys and modes that there are: refused, whatever their suite says of them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +13,7 @@ from sekisho.reasons import Reason
 from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
 from tests.conformance.exceptions import OTHER_ALGORITHM_RULES, SIGNATURE_RULES
 from tests.conformance.outcomes import Ledger, Outcome, settle
-from tests.conformance.signature_cases import Case, Tried, wycheproof_other
+from tests.conformance.signature_cases import Case, Tried, cavp, wycheproof, wycheproof_other
 from tests.conformance.signed_data import every_mode
 from tests.conformance.suites import ROOT
 
@@ -24,9 +25,21 @@ MODES_A_CASE = 4  # of those that fit the kind of key, in turn, so that all meet
 ROWS = 4096
 
 
+SUITES: dict[str, Callable[[], list[Case]]] = {
+    "wycheproof": wycheproof,
+    "nist-cavp": cavp,
+    "wycheproof other": wycheproof_other,
+}
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def suite(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def cases() -> list[Case]:
-    found = wycheproof_other()
+def cases(suite: str) -> list[Case]:
+    found = SUITES[suite]()
     assert len({case.id for case in found}) == len(found)
     return found
 
@@ -58,7 +71,9 @@ def fitting(case: Case) -> list[Mode]:
     return [mode for mode in every_mode() if str(mode).startswith(family)]
 
 
-def test_those_without_a_mode_are_refused_in_every_mode(cases: list[Case], engine: Engine, ledger: Ledger) -> None:
+def test_those_without_a_mode_are_refused_in_every_mode(
+    suite: str, cases: list[Case], engine: Engine, ledger: Ledger
+) -> None:
     rows: list[tuple[Case, Mode]] = []
     for number, case in enumerate(case for case in cases if case.mode is None):
         modes = fitting(case)
@@ -69,7 +84,7 @@ def test_those_without_a_mode_are_refused_in_every_mode(cases: list[Case], engin
             answers[case.id] = reason, Tried(case, mode)
     outcomes = [
         Outcome(
-            suite="wycheproof other",
+            suite=suite,
             section=f"{tried.case.kind}, no mode",
             case=name,
             expected=False,
@@ -84,14 +99,13 @@ def test_those_without_a_mode_are_refused_in_every_mode(cases: list[Case], engin
     assert not settlement.failures, "\n".join(settlement.failures)
 
 
-def test_those_with_a_mode_are_verified_or_their_key_is_refused(
-    cases: list[Case], engine: Engine, ledger: Ledger
-) -> None:
-    rows = [(case, case.mode) for case in cases if case.mode is not None]
+def test_those_with_a_mode_are_verified_or_their_key_is_refused(engine: Engine, ledger: Ledger) -> None:
+    """Of the archive alone: test_signatures.py has the others."""
+    rows = [(case, case.mode) for case in wycheproof_other() if case.mode is not None]
     outcomes = [
         Outcome(
             suite="wycheproof other",
-            section=f"{case.kind}, with a mode",
+            section=case.kind,
             case=case.id,
             expected=case.good,
             accepted=reason is Reason.SIGNATURE_OK,
