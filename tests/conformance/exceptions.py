@@ -7,6 +7,7 @@ refuses, but one that takes names and keys of anchors alone.  docs/SECURITY.md t
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +19,7 @@ from tests.conformance.peers import ask_openssl
 from tests.conformance.signed_data import SignedDataFacts
 
 RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
+NAME_COMPARISONS_MAX: Final = 1 << 20  # as in OpenSSL and BoringSSL
 KEYS: Final = frozenset({"rsa", "secp256r1", "secp384r1", "ed25519"})
 SIGNATURES: Final = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
 
@@ -70,6 +72,20 @@ def _constraint_not_critical(facts: PathFacts) -> bool:
 def _anchor_has_policies(facts: PathFacts) -> bool:
     policies = {"2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54"}
     return facts.case.anchor_constrains and any(policies & set(one.extensions) for one in facts.anchors)
+
+
+def _name_comparisons(facts: PathFacts) -> int:
+    """At most: each name of the leaf with each constraint of its kind, permitted or excluded."""
+    names = Counter(str(one.name) for one in facts.leaf.value("2.5.29.17") or [])
+    constraints = Counter(
+        str(subtree["base"].name)
+        for one in facts.authorities
+        for value in [one.value("2.5.29.30")]
+        if value is not None
+        for kind in ("permitted_subtrees", "excluded_subtrees")
+        for subtree in value[kind] or []
+    )
+    return sum(names[kind] * constraints[kind] for kind in names)
 
 
 def _openssl_too(facts: PathFacts) -> bool:
@@ -175,6 +191,14 @@ PATHS: Final[tuple[Rule, ...]] = (
         "refuse",
         _key_identifier_missing,
         reasons=frozenset({Reason.PATH_REFUSED}),
+    ),
+    Rule(
+        "many-names",
+        "more names under more constraints than are compared: RFC 5280, 4.2.1.10, sets no bound, and 1,048,576 comparisons "
+        "are one; BoringSSL does not count URIs, which it cannot compare",
+        "refuse",
+        lambda facts: _name_comparisons(facts) > NAME_COMPARISONS_MAX,
+        reasons=frozenset({Reason.NAME_CONSTRAINTS}),
     ),
     # ---- we accept what the suite calls invalid
     Rule(

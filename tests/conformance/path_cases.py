@@ -76,6 +76,7 @@ class PathCase:
 
     `peer_name`: kind and value of the name that a TLS peer would want; sekisho has no such check.
     `anchor_constrains`: the suite wants the anchor certificate's own extensions obeyed, policies among them.
+    `said`: what the suite's own verifier said, as text.
     """
 
     suite: str
@@ -92,6 +93,7 @@ class PathCase:
     client: bool = True
     peer_name: tuple[str, str] | None = None
     anchor_constrains: bool = False
+    said: str = ""
 
     @property
     def id(self) -> str:
@@ -331,6 +333,7 @@ def _pkits_case(one: dict[str, Any], certificates: dict[str, str], at: int) -> P
         ),
         expected=one["expected_valid"],
         waiting="CRLs" if one["section"] in _PKITS_REVOCATION or "crl" in one["needs"] else "",
+        said=one["openssl_3_0_22_verify"],
     )
 
 
@@ -377,6 +380,7 @@ def _chain_case(one: dict[str, Any], all_chains: dict[str, list[str]]) -> PathCa
         gated=ours,
         client=not purpose.startswith("SERVER"),
         anchor_constrains=trust.startswith("TRUSTED_ANCHOR_WITH_CONSTRAINTS"),
+        said="\n".join(line for line in one["expected_errors"] if line.startswith("ERROR")),
     )
 
 

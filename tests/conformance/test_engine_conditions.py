@@ -138,6 +138,8 @@ def path_batch(verifier: Verifier, refused: Reason | None, rows: list[PathCase])
         wrong = []
         for case, one in zip(rows, verdicts, strict=True):
             reason = refused if refused is not None and one.reason is Reason.ISSUER_UNKNOWN else one.reason
+            if reason is Reason.PATH_BUDGET_SPENT:  # by the other rows of the batch, and it may try again
+                reason = verdict(case, verifier.engine)
             if not is_told_the_same(case, reason):
                 wrong.append(f"{case.id}: {reason.kebab}, alone {alone()[case.id].kebab}")
         return wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from sekisho.engine import Engine
 from sekisho.reasons import Reason
 from tests.conformance.exceptions import PATH_RULES
-from tests.conformance.outcomes import Ledger, settle
+from tests.conformance.outcomes import NO_ANSWER, Ledger, settle
 from tests.conformance.path_cases import PathCase, all_path_cases, chains, limbo, pkits, verdict
 from tests.conformance.peers import ask_cryptography, ask_openssl_all
 from tests.conformance.suites import ROOT
@@ -65,3 +66,42 @@ def test_what_waits_for_revocation_is_a_path_all_the_same(engine: Engine) -> Non
     waiting = [case for case in all_path_cases() if case.waiting and case.expected]
     outcomes = [replace(case.outcome(verdict(case, engine)), waiting="") for case in waiting]
     assert settle(outcomes, PATH_RULES, enumerated=len(waiting)).failures == []
+
+
+# What BoringSSL and OpenSSL call a fault, and the reasons of ours that are right for it.  A CA certificate with a fault of
+# its own issues nothing, so that the leaf may have no issuer at all.
+NO_ISSUER = {Reason.ISSUER_UNKNOWN}
+RIGHT_REASONS: dict[str, set[Reason]] = {
+    "after notAfter|certificate has expired": {Reason.EXPIRED, Reason.ISSUER_EXPIRED},
+    "before notBefore|not yet valid": {Reason.NOT_YET_VALID, Reason.ISSUER_NOT_YET_VALID},
+    "VerifySignedData failed|certificate signature failure": {Reason.ISSUER_SIGNATURE_WRONG},
+    "key usage does not include (server|client) auth": {Reason.EXTENDED_KEY_USAGE} | NO_ISSUER,
+    "Unconsumed critical|unhandled critical": {Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL} | NO_ISSUER,
+    "keyCertSign bit": {Reason.ISSUER_KEY_USAGE} | NO_ISSUER,
+    "invalid CA": {Reason.ISSUER_NOT_CA, Reason.ISSUER_KEY_USAGE} | NO_ISSUER,
+    "Basic Constraints$": {Reason.ISSUER_NOT_CA},
+    "Too many name constraints|(permitted|excluded) subtree": {Reason.NAME_CONSTRAINTS},
+    "unsupported.*(name|constraint)": {Reason.NAME_CONSTRAINTS, Reason.CERTIFICATE_EXTENSION_MALFORMED},
+    "No valid policy|explicit policy": {Reason.POLICY},
+    "max_path_length|path length": {Reason.PATH_TOO_LONG},
+    "not a trust anchor|unable to get local issuer": {Reason.ISSUER_NOT_CA} | NO_ISSUER,
+    "Unacceptable public key": {Reason.KEY_TOO_SMALL} | NO_ISSUER,
+}
+
+
+@pytest.mark.parametrize("suite", ["pkits", "boringssl"])
+def test_refusals_have_the_right_reason(suite: str, engine: Engine) -> None:
+    """Where the suite tells why a certificate is refused, and we refuse it too, our reason is one for that."""
+    wrong, told = [], 0
+    for case in SUITES[suite]()[0]:
+        reason = verdict(case, engine)
+        right = set().union(*(reasons for text, reasons in RIGHT_REASONS.items() if re.search(text, case.said)))
+        if case.waiting or not case.gated or case.expected or reason in NO_ANSWER or not right:
+            continue
+        told += 1
+        if case.facts.leaf.is_ca:
+            right = right | {Reason.LEAF_IS_CA}
+        if reason is not Reason.CERTIFICATE_OK and reason not in right:
+            wrong.append(f"{case.id}: {reason.kebab}, where the suite says: {case.said}")
+    print(f"\n{suite}: {told} reasons compared")
+    assert wrong == []
