@@ -8,6 +8,7 @@ refuses, but one that takes names and keys of anchors alone.  docs/SECURITY.md t
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -94,7 +95,25 @@ def _openssl_too(facts: PathFacts) -> bool:
 
 
 def _anchor_without_key_identifier(facts: PathFacts) -> bool:
-    return all("2.5.29.14" not in one.extensions for one in facts.anchors) and not facts.sent
+    return any(
+        "2.5.29.14" not in one.extensions or ("2.5.29.35" not in one.extensions and not one.may_be_issued_by(one))
+        for one in facts.anchors
+    )
+
+
+def _anchor_obeyed(has: Callable[[CertificateFacts], bool]) -> Callable[[PathFacts], bool]:
+    """For suites that want nothing of an anchor but name and key: whether it has what we obey."""
+    return lambda facts: facts.case.anchor_is_a_key and any(has(one) for one in facts.anchors)
+
+
+_ANCHORS_ARE_OBEYED: Final = (
+    "of an anchor's certificate: RFC 5280, 6.1.1 (d), leaves open whether to obey them; BoringSSL has both ways and tells "
+    "them apart"
+)
+
+
+def _path_length_without_ca(facts: PathFacts) -> bool:
+    return any(not one.is_ca and one.path_length is not None for one in facts.below_anchor)
 
 
 PATHS: Final[tuple[Rule, ...]] = (
@@ -150,6 +169,26 @@ PATHS: Final[tuple[Rule, ...]] = (
             "boringssl-pki/chains/root-lacks-basic-constraints/ta-with-constraints",
             "boringssl-pki/chains/root-lacks-keycertsign-key-usage/main",
         ),
+    ),
+    *(
+        Rule(f"anchor-{what}", f"{what} {_ANCHORS_ARE_OBEYED}", "refuse", _anchor_obeyed(has), frozenset({reason}))
+        for what, reason, has in (
+            ("purposes", Reason.EXTENDED_KEY_USAGE, lambda one: "2.5.29.37" in one.extensions),
+            ("name-constraints", Reason.NAME_CONSTRAINTS, lambda one: "2.5.29.30" in one.extensions),
+            ("path-length", Reason.PATH_TOO_LONG, lambda one: one.path_length is not None),
+            (
+                "critical-extensions",
+                Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL,
+                lambda one: bool(one.unknown_critical),
+            ),
+        )
+    ),
+    Rule(
+        "path-length-without-ca",
+        "a certificate with pathLenConstraint and without cA: RFC 5280, 4.2.1.9, MUST NOT",
+        "refuse",
+        _path_length_without_ca,
+        reasons=frozenset({Reason.PATH_REFUSED, Reason.CERTIFICATE_EXTENSION_MALFORMED}) | _OR_NO_ISSUER,
     ),
     Rule(
         "sent-ca-without-key-usage",
@@ -230,8 +269,9 @@ PATHS: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "anchor-without-key-identifier",
-        "an anchor's certificate without subjectKeyIdentifier: RFC 5280, 4.2.1.2, is for what is issued; 6.1.1 (d) takes "
-        "name and key from an anchor, and key identifiers only order candidates here",
+        "an anchor's certificate without subjectKeyIdentifier, or without authorityKeyIdentifier where it is not self-issued: "
+        "RFC 5280, 4.2.1.1 and 4.2.1.2, are for what is issued; 6.1.1 (d) takes name and key from an anchor, and key "
+        "identifiers only order candidates here",
         "accept",
         _anchor_without_key_identifier,
     ),
@@ -335,7 +375,7 @@ SIGNED_DATA_RULES: Final[tuple[Rule, ...]] = (
         witnesses=("boringssl-pki/signed_data/rsa-pkcs1-sha256",),
     ),
     Rule(
-        "algorithm-not-ours",
+        "no-mode",
         "ML-DSA and others that sekisho has no mode for, SHA-1 among them (NIST SP 800-131A Rev. 2, 3)",
         "refuse",
         _unsupported_signature,
@@ -354,7 +394,7 @@ SIGNED_DATA_RULES: Final[tuple[Rule, ...]] = (
         "rustls-webpki does not support it; OpenSSL finds the signature right by key and data (raw_crypto), and RFC 5758, "
         "3.2, and RFC 4055, 3.1, allow P-256 with SHA-512 and salts of any length",
         "accept",
-        lambda facts: facts.data.raw is True,
+        lambda facts: facts.data.raw is True and facts.data.boringssl is not False,
         witnesses=("rustls-webpki/signed_data/ecdsa-prime256v1-sha512",),
     ),
 )
@@ -376,7 +416,7 @@ SIGNATURE_RULES: Final[tuple[Rule, ...]] = (
 OTHER_ALGORITHM_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "right-in-our-mode",
-        "invalid there since it was made with another hash, which is the mode's own; cryptography finds it right in that mode "
+        "invalid there, since it was made with another hash, the mode's; cryptography finds it right in that mode "
         "too (RFC 8017, 8.1.2 and 8.2.2: the algorithm is an input of verification)",
         "accept",
         lambda tried: tried.case.invalid and tried.right_for_cryptography,

@@ -83,6 +83,11 @@ class CertificateFacts:
         return constraints is not None and self._try(lambda _: bool(constraints["ca"].native), False)
 
     @cached_property
+    def path_length(self) -> int | None:
+        constraints = self.value("2.5.29.19")
+        return None if constraints is None else self._try(lambda _: constraints["path_len_constraint"].native, None)
+
+    @cached_property
     def version(self) -> int:
         return self._try(lambda c: int(c["tbs_certificate"]["version"]) + 1, 0)
 

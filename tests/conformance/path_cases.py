@@ -76,6 +76,7 @@ class PathCase:
 
     `peer_name`: kind and value of the name that a TLS peer would want; sekisho has no such check.
     `anchor_constrains`: the suite wants the anchor certificate's own extensions obeyed, policies among them.
+    `anchor_is_a_key`: the suite wants nothing of the anchor obeyed but its name and key.
     `said`: what the suite's own verifier said, as text.
     """
 
@@ -93,6 +94,7 @@ class PathCase:
     client: bool = True
     peer_name: tuple[str, str] | None = None
     anchor_constrains: bool = False
+    anchor_is_a_key: bool = False
     said: str = ""
 
     @property
@@ -380,6 +382,7 @@ def _chain_case(one: dict[str, Any], all_chains: dict[str, list[str]]) -> PathCa
         gated=ours,
         client=not purpose.startswith("SERVER"),
         anchor_constrains=trust.startswith("TRUSTED_ANCHOR_WITH_CONSTRAINTS"),
+        anchor_is_a_key=trust == "TRUSTED_ANCHOR",
         said="\n".join(line for line in one["expected_errors"] if line.startswith("ERROR")),
     )
 

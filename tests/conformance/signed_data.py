@@ -33,6 +33,7 @@ class SignedData:
     Attributes:
         expected: what the suite's own verifier says; None if that hangs on what it supports.
         raw: what the key and the signature come to by themselves; None where the suite does not say.
+        boringssl: what BoringSSL says where another suite is asked; None where it was not.
         mode: what the AlgorithmIdentifier means here; None: nothing that sekisho knows.
         signature: None where the BIT STRING is none of whole octets.
     """
@@ -41,6 +42,7 @@ class SignedData:
     case: str
     expected: bool | None
     raw: bool | None
+    boringssl: bool | None
     key: bytes
     mode: Mode | None
     message: bytes
@@ -158,6 +160,7 @@ def _row(
         case=one["id"],
         expected=expected,
         raw=raw,
+        boringssl=one.get("boringssl_expected"),
         key=base64.b64decode(one["spki"]),
         mode=mode_of(algorithm),
         message=base64.b64decode(one["data"]),
