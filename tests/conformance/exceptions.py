@@ -1,8 +1,8 @@
 """Where sekisho is meant to differ from a suite, each with its reason; and the gaps that are ours to mend.
 
 A rule looks at our reason and at facts of the case that other readers found, so that cases nobody has seen are judged too.
-Its witnesses are cases that were seen to need it (see outcomes.py).  No rule excuses an acceptance of what OpenSSL
-refuses, but one that takes names and keys of anchors alone.  docs/SECURITY.md tells the same to users.
+Its witnesses are cases that were seen to need it (see outcomes.py).  No rule for paths excuses an acceptance of what
+OpenSSL, asked then and there, refuses.  docs/SECURITY.md tells the same to users.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ PATHS: Final[tuple[Rule, ...]] = (
         "RFC 5280, 4.2.1.1 and 4.2.1.2, are for what is issued; 6.1.1 (d) takes name and key from an anchor, and key "
         "identifiers only order candidates here",
         "accept",
-        _anchor_without_key_identifier,
+        lambda facts: _anchor_without_key_identifier(facts) and _openssl_too(facts),
     ),
 )
 """Rules for paths."""
@@ -347,7 +347,7 @@ GAPS: Final[tuple[Rule, ...]] = (
         gap=True,
     ),
 )
-"""GAPS: ours to mend.  Each goes when what it names is there."""
+"""Ours to mend.  Each goes when what it names is there."""
 
 PATH_RULES: Final = PATHS + GAPS
 
