@@ -654,10 +654,15 @@ int main(void)
     test_names_and_signals();
     test_clean_end();
     test_idle_helpers_sleep();
-    probe_threads_after_fork();
-    test_fork();
-    test_fork_while_busy();
-    test_fork_inside_work();
+    if (getenv("SEKI_TEST_QEMU_USER") != NULL) {
+        threads_after_fork = false;
+        printf("no forks here: in a process with threads they trip assertions of qemu-user's own (7.2)\n");
+    } else {
+        probe_threads_after_fork();
+        test_fork();
+        test_fork_while_busy();
+        test_fork_inside_work();
+    }
     if (!SANITIZED && threads_after_fork)
         test_no_threads_to_be_had();
     time_small_batches();
