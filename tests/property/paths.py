@@ -1,0 +1,203 @@
+"""Mutated chains, held against OpenSSL and `cryptography`: `python -m tests.property.paths --count N --seed S`.
+
+Each case is a certificate under a family of CAs that were mutated too.  sekisho judges it (verify_certificates, one native
+call a batch), OpenSSL's X509_verify_cert in strict mode (one native call a batch), and the verifier of `cryptography`.
+A false accept is what we accept and a peer refuses without a rule that says why (rules.py); every other disagreement needs
+a rule too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.property.chains import Batch, Case, Family, make_batch
+from tests.property.opinions import OK, Core, OpenSsl, Pyca, openssl_words
+from tests.property.rules import RULES, Seen
+
+from sekisho.reasons import Reason
+
+__all__ = ["Report", "hold"]
+
+BATCH = 1024
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    cases: int = 0
+    accepted: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    agreed: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    unexplained: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    false_accepts: int = 0
+    kept: list[dict[str, object]] = field(default_factory=list)
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.unexplained)
+
+
+@dataclass
+class Judge:
+    """Asks everybody, and holds the answers against one another."""
+
+    report: Report
+    keep: int = 10_000
+    core: Core = field(default_factory=Core)
+    openssl: OpenSsl = field(default_factory=OpenSsl)
+
+    def hold(self, batch: Batch, label: str) -> None:
+        spent, clock = self.report.seconds, time.process_time
+        started = clock()
+        ours = self.core.told(batch)
+        spent["sekisho"] += clock() - started
+        started = clock()
+        theirs = self.openssl.told(batch)
+        spent["openssl"] += clock() - started
+        started = clock()
+        reader = Pyca(batch)
+        pyca = [reader.told(case) for case in batch.cases]
+        spent["cryptography"] += clock() - started
+        started = clock()
+        for index, case in enumerate(batch.cases):
+            self.one(Seen(batch, case, ours[index], theirs[index], pyca[index], self.openssl, reader), f"{label}/{index}")
+        spent["triage"] += clock() - started
+
+    def one(self, seen: Seen, label: str) -> None:
+        report = self.report
+        report.cases += 1
+        reason = Reason(seen.ours).kebab
+        report.reasons[reason] += 1
+        report.accepted += seen.accepted
+        for peer, yes in (("openssl", seen.theirs[0] == 0), ("cryptography", seen.pyca == "")):
+            if yes == seen.accepted:
+                report.agreed[peer] += 1
+                continue
+            rule = next((rule for rule in RULES if rule.explains(seen, peer)), None)
+            if rule is not None:
+                report.rules[rule.name] += 1
+                continue
+            words = openssl_words(seen.theirs[0]) if peer == "openssl" else seen.pyca[:90]
+            report.unexplained[reason, peer, words] += 1
+            report.false_accepts += seen.accepted
+            if len(report.kept) < self.keep:
+                report.kept.append(as_json(seen, peer, words, label))
+
+
+def as_json(seen: Seen, peer: str, words: str, label: str) -> dict[str, object]:
+    """All that is needed to ask again."""
+    family = seen.case.family
+    return {
+        "label": label,
+        "peer": peer,
+        "ours": Reason(seen.ours).kebab,
+        "theirs": words,
+        "profile": seen.batch.profile_name,
+        "at": seen.batch.at,
+        "number": family.number,
+        "notes": [*family.notes, *seen.case.notes],
+        "leaf": seen.case.leaf.hex(),
+        "sent": [one.hex() for one in seen.case.sent],
+        "configured": [one.hex() for one in family.configured],
+        "anchors": [one.hex() for one in family.anchors],
+    }
+
+
+def from_json(kept: dict[str, object]) -> Batch:
+    """A batch of that case alone."""
+
+    def many(key: str) -> list[bytes]:
+        return [bytes.fromhex(one) for one in kept[key]]  # type: ignore[attr-defined]
+
+    family = Family(int(kept["number"]), many("anchors"), many("configured"))  # type: ignore[call-overload]
+    case = Case(family, bytes.fromhex(str(kept["leaf"])), many("sent"), tuple(kept["notes"]))  # type: ignore[arg-type]
+    return Batch(str(kept["profile"]), int(kept["at"]), [family], [case])  # type: ignore[call-overload]
+
+
+def hold(
+    count: int, seed: object, *, first: int = 0, progress: Callable[[Report], None] = lambda _: None, batch_size: int = BATCH
+) -> Report:
+    """About `count` cases of a seed, beginning with batch `first`."""
+    report = Report()
+    judge = Judge(report)
+    number = first
+    while report.cases < count:
+        started = time.process_time()
+        batch = make_batch(seed, number, min(batch_size, count - report.cases))
+        report.seconds["making"] += time.process_time() - started
+        judge.hold(batch, f"{seed}/{number}")
+        progress(report)
+        number += 1
+    return report
+
+
+def table(report: Report) -> str:
+    """For people."""
+    lines = [f"{count:10d}  {reason}" for reason, count in report.reasons.most_common()]
+    lines += ["", "disagreements that a rule explains"]
+    because = {rule.name: rule.because for rule in RULES}
+    lines += [f"{report.rules.get(rule.name, 0):10d}  {rule.name}: {because[rule.name]}" for rule in RULES]
+    if report.unexplained:
+        lines += ["", "UNEXPLAINED"]
+        lines += [f"{count:10d}  {' | '.join(key)}" for key, count in report.unexplained.most_common(60)]
+    spent = sum(report.seconds.values())
+    shares = ", ".join(f"{name} {1e6 * used / max(report.cases, 1):.0f}" for name, used in report.seconds.items())
+    lines += ["", f"µs of CPU a case: {shares}; {report.cases / max(spent, 1e-9):.0f} cases/s of CPU time"]
+    return "\n".join(lines)
+
+
+def replay(path: Path) -> int:
+    """The cases of a file again, each by itself; how many are still unexplained."""
+    report = Report()
+    judge = Judge(report)
+    for line in path.read_text().splitlines():
+        judge.hold(from_json(json.loads(line)), "replay")
+    print(table(report))
+    return sum(report.unexplained.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Hold paths against OpenSSL and cryptography.")
+    parser.add_argument("--count", type=int, default=100_000, help="how many cases (100,000)")
+    parser.add_argument("--seed", default="1", help="decides every case (1)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first batch (0)")
+    parser.add_argument("--log", type=Path, default=Path("disagreements.jsonl"), help="where unexplained cases go")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="ask again about the cases of a log")
+    chosen = parser.parse_args()
+    if chosen.replay:
+        sys.exit(1 if replay(chosen.replay) else 0)
+    print(f"seed {chosen.seed}, {chosen.count} cases", file=sys.stderr)
+    started, told = time.monotonic(), [time.monotonic()]
+
+    def progress(report: Report) -> None:
+        now = time.monotonic()
+        if now - told[0] > 10:
+            told[0] = now
+            unexplained = sum(report.unexplained.values())
+            line = f"{report.cases} cases, {report.accepted} accepted, {unexplained} unexplained, {now - started:.0f} s"
+            print(line, file=sys.stderr)
+
+    report = hold(chosen.count, chosen.seed, first=chosen.first, progress=progress)
+    print(table(report))
+    if report.kept:
+        chosen.log.write_text("".join(json.dumps(one) + "\n" for one in report.kept))
+        print(f"{len(report.kept)} cases written to {chosen.log}")
+    print(
+        f"{report.cases} cases, seed {chosen.seed}: {report.accepted} accepted, {report.false_accepts} false accepts, "
+        f"{sum(report.unexplained.values())} unexplained disagreements ({time.monotonic() - started:.0f} s)"
+    )
+    sys.exit(1 if report.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
