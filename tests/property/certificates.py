@@ -32,9 +32,12 @@ __all__ = [
     "directory_name",
     "key_usage",
     "mutate_bytes",
+    "ODD_NAMES",
     "mutate_element",
     "name",
     "policies",
+    "subject_of",
+    "whole",
 ]
 
 DAY: Final = 86_400
@@ -190,6 +193,18 @@ def certificate(tbs: bytes, algorithm: bytes, signature: bytes) -> bytes:
 
 # ---- structured mutations: of any certificate --------------------------------------------------------------
 
+_OPENSSL_KNOWS: Final = (
+    Ext("2.16.840.1.113730.1.1", False, bits(0x01)),  # Netscape's certificate type: client
+    Ext("2.16.840.1.113730.1.1", False, bits(0x20)),  # CA
+    Ext("1.3.6.1.5.5.7.1.14", False, der.sequence(der.sequence(der.oid("1.3.6.1.5.5.7.21.1")))),  # a proxy: RFC 3820
+    Ext("1.3.6.1.5.5.7.1.7", False, der.sequence(der.sequence(der.octet_string(b"\0\x01"), der.NULL))),  # RFC 3779
+    Ext("1.3.6.1.5.5.7.1.8", False, der.sequence(der.context(0, der.sequence(der.integer(64500))))),
+    Ext("1.3.6.1.5.5.7.48.1.5", False, der.NULL),  # OCSP, no check
+    Ext("1.3.6.1.5.5.7.1.24", False, der.sequence(der.integer(5))),  # TLS feature
+)
+"""Extensions that sekisho does not know, and OpenSSL does."""
+
+
 Mutation = Callable[[random.Random, Draft, Place], None]
 
 
@@ -254,6 +269,9 @@ def _duplicate(chance: random.Random, draft: Draft, _place: Place) -> None:
 
 def _unknown(chance: random.Random, draft: Draft, _place: Place) -> None:
     value = chance.choice([der.NULL, b"", chance.randbytes(9), der.utf8("何か"), der.sequence()])
+    if chance.random() < 0.5:
+        draft.put(chance.choice(_OPENSSL_KNOWS)._replace(critical=chance.random() < 0.3))
+        return
     oid = chance.choice(["1.3.6.1.4.1.99999.9", "2.5.29.1", "2.5.29.99", "2.16.840.1.113730.1.1", "1.3.6.1.5.5.7.1.3"])
     draft.extensions.insert(chance.randrange(len(draft.extensions) + 1), Ext(oid, chance.random() < 0.4, value))
 
@@ -422,6 +440,9 @@ _NAMES: Final = (
     _general(4, name("holder")),
     _general(4, name("holder", "Elsewhere")),
 )
+
+ODD_NAMES: Final = (_NAMES[2], _NAMES[5], _NAMES[8], _NAMES[9], _NAMES[12], _NAMES[16])
+"""Names that RFC 5280, 4.2.1.6 forbids, or that some readers take for forbidden."""
 
 
 def _alternative(chance: random.Random, draft: Draft, _place: Place) -> None:
@@ -673,6 +694,19 @@ def _header(data: bytes, at: int, end: int) -> tuple[int, int] | None:
         length = int.from_bytes(data[start : start + octets], "big")
         start += octets
     return (start, start + length) if start + length <= end else None
+
+
+def whole(element: bytes) -> bool:
+    """Whether it is one element, to its end."""
+    found = _header(element, 0, len(element))
+    return found is not None and found[1] == len(element)
+
+
+def subject_of(certificate: bytes) -> bytes:
+    """The subject's DER, empty where there is none to be found."""
+    parts = _children(_children(certificate)[0]) if _children(certificate) else []
+    at = 5 if parts and parts[0][:1] == b"\xa0" else 4
+    return parts[at] if len(parts) > at else b""
 
 
 def _content(element: bytes) -> bytes:

@@ -170,7 +170,8 @@ class _Weighted:
 
 _CA: Final = _Weighted(CA_MUTATIONS)
 _LEAF: Final = _Weighted(LEAF_MUTATIONS)
-_CA_KINDS: Final = ["rsa2048"] * 11 + ["p256"] * 6 + ["p384", "rsa3072", "ed25519"]
+# OpenSSL needs a millisecond for a signature of P-384: a few of them are enough.
+_CA_KINDS: Final = ["rsa2048"] * 46 + ["p256"] * 14 + ["p384", "rsa3072", "ed25519", "ed25519"]
 _LEAF_KINDS: Final = ["rsa2048"] * 7 + ["p256"] * 10 + ["p384", "ed25519", "rsa3072"]
 _SHAPES: Final = [""] * 12 + [
     "two-generations",

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 from tests.property.certificates import ANY_POLICY
@@ -155,6 +156,15 @@ def _extension_policies() -> tuple[ExtensionPolicy, ExtensionPolicy]:
     return ca, ee
 
 
+_UNREAD: Final = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+)
+
+
 class Pyca:
     """The verifier of `cryptography`: reads with a parser of its own, builds paths going back, checks name constraints."""
 
@@ -170,7 +180,7 @@ class Pyca:
         if found is None:
             try:
                 found = x509.load_der_x509_certificate(data)
-            except (ValueError, x509.InvalidVersion) as error:
+            except _UNREAD as error:
                 found = str(error)
             self._read[data] = found
         return found  # type: ignore[no-any-return]
@@ -213,10 +223,19 @@ class Pyca:
             issuer = path[-1].issuer
             for anchor in anchors:
                 if anchor.subject == issuer:
-                    told.append(self._asked(self._client(Store([anchor])), leaf, path[1:]))
+                    told.append(self._on_path([*path, anchor]))
             if len(path) <= 8:
                 waiting += [[*path, one] for one in others if one.subject == issuer and one not in path]
         return told
+
+    def _on_path(self, path: list[x509.Certificate]) -> str:
+        """Its words on one path: those at the first certificate, from the leaf up, that cannot stand as an anchor.  (Of a whole
+        path it says what was wrong with the last certificate it tried, which need not be of the path's own fault.)"""
+        for length in range(2, len(path) + 1):
+            told = self._asked(self._client(Store([path[length - 1]])), path[0], path[1 : length - 1])
+            if told:
+                return told
+        return ""
 
     def _client(self, store: Store) -> Any:
         ca, ee = _extension_policies()
@@ -234,6 +253,6 @@ class Pyca:
             verifier.verify(leaf, others)
         except verification.VerificationError as error:
             return str(error).removeprefix("validation failed: ")
-        except ValueError as error:  # its reading of extensions is lazy
+        except _UNREAD as error:  # its reading of extensions is lazy
             return f"unreadable: {error}"
         return ""

@@ -6,19 +6,87 @@ again with the one difference taken away, or by what stands in the certificates;
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from tests.property.certificates import ODD_NAMES, subject_of, whole
 from tests.property.chains import Batch, Case
 from tests.property.opinions import EACH, OK, PINNED, OpenSsl, Pyca
 
+from sekisho._native import check, ffi, lib
+from sekisho.batch import Column
+from sekisho.profiles import Profile
 from sekisho.reasons import Reason
 from sekisho.testing import der
 
 __all__ = ["RULES", "Rule", "Seen"]
+
+
+def _summary_fault(one: bytes) -> int:
+    """Why sekisho's reader refuses a CA certificate that was sent, 0 if it does not."""
+    summary = ffi.new("seki_certificate_summary *")
+    reason, fault = ffi.new("uint32_t *"), ffi.new("size_t *")
+    check(lib.seki_certificate_summarize(one, len(one), summary, reason, fault), "reading a certificate")
+    return int(reason[0] or summary.key_reason)
+
+
+_ALGORITHM_OIDS: Final = {
+    "rsassa-pkcs1-v1_5-sha256": "1.2.840.113549.1.1.11",
+    "rsassa-pkcs1-v1_5-sha384": "1.2.840.113549.1.1.12",
+    "rsassa-pkcs1-v1_5-sha512": "1.2.840.113549.1.1.13",
+    "rsassa-pss-sha256": "1.2.840.113549.1.1.10",
+    "rsassa-pss-sha384": "1.2.840.113549.1.1.10",
+    "rsassa-pss-sha512": "1.2.840.113549.1.1.10",
+    "ecdsa-sha256": "1.2.840.10045.4.3.2",
+    "ecdsa-sha384": "1.2.840.10045.4.3.3",
+    "ecdsa-sha512": "1.2.840.10045.4.3.4",
+    "ed25519": "1.3.101.112",
+}
+_PURPOSES: Final = {"clientAuth": "1.3.6.1.5.5.7.3.2", "emailProtection": "1.3.6.1.5.5.7.3.4"}
+_ANY_PURPOSE: Final = "2.5.29.37.0"
+_SENT_RSA_BITS_MAX: Final = 4096  # docs/SECURITY.md
+
+
+def _algorithm_allowed(one: x509.Certificate, profile: Profile) -> bool:
+    return one.signature_algorithm_oid.dotted_string in {_ALGORITHM_OIDS[name] for name in profile.signature_algorithms}
+
+
+def _purposes_of(one: x509.Certificate) -> set[str] | None:
+    found = _extensions(one).get("2.5.29.37")
+    return None if found is None else {oid.dotted_string for oid in found.value}
+
+
+def _public_key(one: x509.Certificate | None) -> Any:
+    try:
+        return None if one is None else one.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _fits(one: x509.Certificate | str, profile: Profile, *, sent: bool, anchor: bool = False) -> bool:
+    """Whether a CA certificate meets the profile's demands on CAs (docs/SECURITY.md, Key policy), read by `cryptography`."""
+    if isinstance(one, str):
+        return True
+    key, purposes = _public_key(one), _purposes_of(one)
+    if not anchor and not _algorithm_allowed(one, profile):
+        return False
+    if isinstance(key, rsa.RSAPublicKey) and (
+        key.key_size < profile.rsa_bits_min
+        or (not anchor and key.public_numbers().e < 65537)
+        or (sent and key.key_size > _SENT_RSA_BITS_MAX)
+    ):
+        return False
+    wanted = {_PURPOSES[name] for name in profile.extended_key_usage} | {_ANY_PURPOSE}
+    return purposes is None or not profile.extended_key_usage or bool(purposes & wanted)
 
 
 @dataclass
@@ -54,6 +122,13 @@ class Seen:
         read = map(self.reader.certificate, [*self.case.sent, *family.configured, *family.anchors])
         return [one for one in read if not isinstance(one, str)]
 
+    @property
+    def store(self) -> list[x509.Certificate]:
+        """Anchors and configured intermediates that can be read."""
+        family = self.case.family
+        read = map(self.reader.certificate, [*family.anchors, *family.configured])
+        return [one for one in read if not isinstance(one, str)]
+
     @cached_property
     def leaf(self) -> x509.Certificate | None:
         read = self.reader.certificate(self.case.leaf)
@@ -63,6 +138,62 @@ class Seen:
     def pyca_paths(self) -> list[str]:
         """The words of `cryptography` on each path by itself."""
         return self.reader.paths(self.case)
+
+    @cached_property
+    def faults(self) -> dict[bytes, str]:
+        """CA certificates of the case that sekisho keeps out, each with the reason."""
+        family, found = self.case.family, {}
+        store = [*family.anchors, *family.configured]
+        reasons = np.zeros(len(store), dtype=np.uint16)
+        columns = Column.of(list(family.anchors)), Column.of(list(family.configured))
+        out = ffi.new("seki_trust **")
+        view = ffi.from_buffer("uint16_t[]", reasons, require_writable=True)
+        check(
+            lib.seki_trust_new(columns[0].native, columns[0].rows, columns[1].native, columns[1].rows, view, out),
+            "reading CAs",
+        )
+        lib.seki_trust_free(out[0])
+        for one, reason in zip(store, reasons.tolist(), strict=True):
+            if reason:
+                found[one] = Reason(reason).kebab
+        for one in self.case.sent:
+            if (reason := _summary_fault(one)) and one not in family.anchors:
+                found.setdefault(one, Reason(reason).kebab)
+            elif one not in store and not _fits(self.reader.certificate(one), self.batch.profile, sent=True):
+                found.setdefault(one, "does-not-fit-the-profile")
+        for one in store:
+            anchor = one in family.anchors
+            if not _fits(self.reader.certificate(one), self.batch.profile, sent=False, anchor=anchor):
+                found.setdefault(one, "does-not-fit-the-profile")
+        return found
+
+    @cached_property
+    def without_faults(self) -> Case:
+        """The case without the CA certificates that are kept out."""
+        family = self.case.family
+
+        def good(several: list[bytes]) -> list[bytes]:
+            return [one for one in several if one not in self.faults]
+
+        left = replace(family, anchors=good(family.anchors), configured=good(family.configured))
+        return Case(left, self.case.leaf, good(self.case.sent), self.case.notes)
+
+    def passes_without_faults(self, peer: str) -> bool:
+        """Whether the peer finds a path without the CA certificates that sekisho keeps out."""
+        case = self.without_faults
+        if not case.family.anchors:
+            return False
+        if peer == "openssl":
+            return self.openssl.told(self.batch, [case], way=PINNED)[0][0] == 0
+        return "" in self.reader.paths(case)
+
+    @property
+    def notes(self) -> set[str]:
+        return {one.rpartition(":")[2] if one.startswith("ca") else one for one in (*self.case.family.notes, *self.case.notes)}
+
+    @property
+    def leaf_notes(self) -> set[str]:
+        return set(self.case.notes)
 
     @property
     def certificates(self) -> Iterator[x509.Certificate]:
@@ -165,9 +296,34 @@ def _algorithms(seen: Seen) -> set[str]:
     return found
 
 
-def _critical_mappings(seen: Seen) -> bool:
-    marked = der.sequence(der.oid(MAP), der.TRUE)[2:]
-    return any(marked in one for one in (seen.case.leaf, *seen.case.sent, *seen.case.family.configured, *seen.case.family.anchors))
+def _is_version_3(one: bytes) -> bool:
+    return one[der.content_start(one, der.content_start(one)) :].startswith(b"\xa0\x03\x02\x01\x02")
+
+
+def _tag_in(one: bytes, tags: tuple[int, ...]) -> bool:
+    return any(tag in one for tag in tags)
+
+
+_OPENSSL_KNOWN: Final = (
+    "2.16.840.1.113730.1.1",
+    "1.3.6.1.5.5.7.1.7",
+    "1.3.6.1.5.5.7.1.8",
+    "1.3.6.1.5.5.7.1.14",
+    "1.3.6.1.5.5.7.48.1.5",
+)
+
+
+def _marked_critical(seen: Seen, oids: tuple[str, ...]) -> bool:
+    """Whether a certificate of the case has one of these extensions, critical; by its octets, whoever can read it."""
+    family = seen.case.family
+    every = (seen.case.leaf, *seen.case.sent, *family.configured, *family.anchors)
+    return any(der.oid(oid) + der.TRUE in one for oid in oids for one in every)
+
+
+def _other_purposes(seen: Seen) -> bool:
+    """Whether a CA has purposes, none of them the one that `cryptography` asks for."""
+    wanted = {_PURPOSES["clientAuth"], _ANY_PURPOSE}
+    return any((purposes := _purposes_of(one)) is not None and not purposes & wanted for one in seen.cas)
 
 
 def _ca_key_id_form(seen: Seen) -> bool:
@@ -239,7 +395,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-policy-mappings",
         "cryptography",
         "RFC 5280, 4.2.1.5: policyMappings are processed here; it knows nothing of them",
-        _all(_words("2.5.29.33: certificate contains unaccounted-for critical"), _critical_mappings),
+        _all(_words("2.5.29.33: certificate contains unaccounted-for critical"), lambda seen: _marked_critical(seen, (MAP,))),
     ),
     _accept(
         "pyca-generalized-time",
@@ -248,11 +404,259 @@ RULES: Final[tuple[Rule, ...]] = (
         _all(_words("validity dates between 1950 and 2049 must be UtcTime"), _generalized),
     ),
     _accept(
+        "pyca-version",
+        "cryptography",
+        "RFC 5280, 4.1.2.1: implementations should accept any version; a leaf without extensions may be version 1 or 2",
+        _all(_words("X509v3", "not a valid X509 version"), lambda seen: not _is_version_3(seen.case.leaf)),
+    ),
+    _accept(
+        "pyca-general-names",
+        "cryptography",
+        "RFC 5280, 4.2.1.6: x400Address and ediPartyName are general names; its Python objects have none for them",
+        _all(_words("x400Address/EDIPartyName are not supported"), lambda seen: _tag_in(seen.case.leaf, (0xA3, 0xA5))),
+    ),
+    _accept(
+        "pyca-teletex",
+        "cryptography",
+        "RFC 5280, 4.1.2.4: TeletexString beyond ASCII in a subject; it reads the path and cannot show the name",
+        _all(_words("location: [\"subject"), lambda seen: re.search(rb"\x06\x03\x55\x04.\x14", seen.case.leaf, re.S) is not None),
+    ),
+    _accept(
+        "pyca-ca-purposes",
+        "cryptography",
+        "RFC 5280, 4.2.1.12: purposes of CAs bind where the profile names purposes; it always asks for clientAuth",
+        _all(_words("Neither EKU nor anyEKU"), lambda seen: not seen.batch.profile.extended_key_usage, _other_purposes),
+    ),
+    _accept(
+        "pyca-critical-purposes",
+        "cryptography",
+        "RFC 5280, 4.2.1.12: extendedKeyUsage may be critical; its profile of CAs wants it not to be",
+        _all(_words("2.5.29.37: Certificate extension has incorrect criticality"), lambda seen: _marked_critical(seen, (EKU,))),
+    ),
+    _accept(
+        "pyca-directory-names",
+        "cryptography",
+        "RFC 5280, 4.2.1.10: constraints on directory names and others are processed here; it knows DNS, mail and addresses",
+        _all(
+            _words("nameConstraints extension contains an unsupported", "unsupported name constraint", "directoryName matching"),
+            lambda seen: any(NC in _extensions(one) for one in seen.cas),
+        ),
+    ),
+    _accept(
         "pyca-clock-skew",
         "cryptography",
         "the profile's clock_skew; it has none",
         lambda seen: seen.batch.profile.clock_skew > 0
         and seen.ends_within(seen.batch.profile.clock_skew)
         and _words("not valid at validation time")(seen),
+    ),
+)
+
+# Mutations that can make a certificate malformed, by the reason that its reader then gives.
+_BYTES: Final = {"tbs-bytes", "bytes"}
+_FORM: Final = {
+    "certificate-malformed": {"unique-ids", "extensions-form", "key", "key-usage", "algorithm", "version"},
+    "certificate-trailing-data": set(),
+    "certificate-version": {"version", "unique-ids", "extensions-form"},
+    "certificate-serial": {"serial"},
+    "certificate-algorithms-differ": {"algorithm"},
+    "certificate-validity-malformed": {"validity-form", "validity-edge"},
+    "certificate-name-malformed": {"subject", "issuer-form", "ca-subject-form"},
+    "certificate-extension-malformed": {
+        "extension-value",
+        "extensions-form",
+        "key-usage",
+        "extended-key-usage",
+        "policies",
+        "policy-mappings",
+        "policy-constraints",
+        "inhibit-any-policy",
+        "basic-constraints",
+        "authority-key-id",
+        "ca-key-ids",
+        "subject-key-id",
+        "alternative-name",
+        "name-constraints",
+    },
+    "certificate-extension-duplicate": {"extension-duplicate", "extension-unknown"},
+    "key-malformed": {"key"},
+}
+
+
+def _leaf_form(seen: Seen) -> bool:
+    return bool(seen.leaf_notes & (_FORM[Reason(seen.ours).kebab] | _BYTES)) or _odd_san(seen)
+
+
+def _odd_san(seen: Seen) -> bool:
+    """Alternative names that leaves are given without its being noted as a mutation: an empty or a wrong one among them."""
+    return Reason(seen.ours) is Reason.CERTIFICATE_EXTENSION_MALFORMED and any(one in seen.case.leaf for one in ODD_NAMES)
+
+
+def _kept_out(peer: str) -> Callable[[Seen], bool]:
+    """A CA certificate was kept out for its form, or the profile's demands, and without it the peer finds no path either."""
+    return lambda seen: bool(seen.faults) and not seen.passes_without_faults(peer)
+
+
+def _loose(seen: Seen) -> asn1_x509.Certificate:
+    """The leaf as asn1crypto reads it, which refuses little."""
+    return asn1_x509.Certificate.load(seen.case.leaf)
+
+
+def _ways(seen: Seen) -> int:
+    """The most CA certificates that bear one name of the case."""
+    family = seen.case.family
+    names = Counter(map(subject_of, {*seen.case.sent, *family.configured, *family.anchors}))
+    return max(names.values(), default=0)
+
+
+def _profile_purposes(seen: Seen) -> bool:
+    profile = seen.batch.profile
+    if not profile.extended_key_usage:
+        return False
+    listed = _loose(seen).extended_key_usage_value
+    if listed is None:
+        return profile.extended_key_usage_required
+    purposes = {one.dotted for one in listed}
+    return not purposes & {_PURPOSES[name] for name in profile.extended_key_usage}
+
+
+def _profile_usage(seen: Seen) -> bool:
+    usage, profile = _loose(seen).key_usage_value, seen.batch.profile
+    if usage is None:
+        return bool(profile.key_usage_required)
+    forbidden = {"key_cert_sign" if name == "keyCertSign" else "crl_sign" for name in profile.key_usage_forbidden}
+    return "digital_signature" not in usage.native or bool(usage.native & forbidden)
+
+
+def _key_size(seen: Seen) -> bool:
+    key, profile = _public_key(seen.leaf), seen.batch.profile
+    return isinstance(key, rsa.RSAPublicKey) and not (
+        profile.rsa_bits_min <= key.key_size <= profile.rsa_bits_max and key.public_numbers().e >= 65537
+    )
+
+
+def _key_kind(seen: Seen) -> bool:
+    key, profile = _public_key(seen.leaf), seen.batch.profile
+    return (isinstance(key, ed25519.Ed25519PublicKey) and profile.ed25519_mode is None) or (
+        isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1" and profile.p384_mode is None
+    )
+
+
+def _is_ca(seen: Seen) -> bool:
+    found = _loose(seen).basic_constraints_value
+    return found is not None and bool(found["ca"].native)
+
+
+def _peer_agrees(seen: Seen) -> bool:
+    """For what `cryptography` does not process: OpenSSL refuses too."""
+    return seen.theirs[0] != 0
+
+
+def _name_form(seen: Seen) -> bool:
+    return bool(seen.notes & {"issuer-form", "ca-subject-form", "subject", "tbs-bytes"})
+
+
+def _leaf_algorithm(seen: Seen) -> bool:
+    allowed = {_ALGORITHM_OIDS[name] for name in seen.batch.profile.signature_algorithms}
+    return _loose(seen)["signature_algorithm"]["algorithm"].dotted not in allowed
+
+
+_UNPROCESSED: Final = (
+    "policy path-refused path-too-long issuer-not-ca issuer-key-usage issuer-unknown issuer-signature-wrong name-constraints "
+    "certificate-extension-unknown-critical issuer-expired issuer-not-yet-valid engine-fault"
+)
+
+RULES += (
+    # ---- we refuse, a peer accepts: the form of the leaf
+    *_both(
+        "form",
+        " ".join(_FORM),
+        "X.690, 10 and 11, RFC 5280, 4.1 and 4.2: read strictly; held against strict decoders by tests.property.der",
+        _leaf_form,
+    ),
+    *(
+        _refuse(
+            "ca-kept-out",
+            peer,
+            "issuer-unknown issuer-signature-wrong path-too-long path-refused algorithm-not-allowed extended-key-usage "
+            "key-too-small key-exponent path-budget-spent",
+            "a CA certificate is malformed, or not what the profile wants of CAs; without it the peer finds no path either",
+            _kept_out(peer),
+        )
+        for peer in ("openssl", "cryptography")
+    ),
+    _refuse(
+        "names-by-octets",
+        "openssl",
+        "issuer-unknown issuer-signature-wrong path-refused",
+        "docs/SECURITY.md: names are equal when their DER is; RFC 5280, 7.1, allows for case and spaces",
+        _name_form,
+    ),
+    *_both(
+        "one-parent",
+        "issuer-unknown issuer-signature-wrong path-too-long path-refused policy name-constraints issuer-expired "
+        "issuer-not-yet-valid issuer-not-ca issuer-key-usage extended-key-usage issuer-not-allowed",
+        "docs/ARCHITECTURE.md, Paths: a configured CA is linked to the one whose key verified it, and a leaf to a configured CA "
+        "that signed it; another way up, by a CA of the same name or key, is not tried",
+        lambda seen: _ways(seen) > 1,
+    ),
+    # ---- we refuse, a peer accepts: what the profile asks for
+    *_both("profile-algorithm", "algorithm-not-allowed", "the profile lists the algorithms of signatures", _leaf_algorithm),
+    *_both("profile-purpose", "extended-key-usage", "the profile names purposes; peers were asked for any", _profile_purposes),
+    *_both("profile-usage", "key-usage", "the profile names key usages; peers were asked for none", _profile_usage),
+    *_both("profile-key-kind", "key-mode-mismatch", "the profile has no mode for such keys", _key_kind),
+    *_both(
+        "profile-key-size",
+        "key-too-small key-too-large key-exponent",
+        "FIPS 186-5, 5.1 and A.1.1, and the profile: sizes and exponents; peers do not look at a leaf's",
+        _key_size,
+    ),
+    *_both(
+        "key-unusable",
+        "key-unsupported key-point key-malformed key-modulus-even key-exponent key-too-small key-too-large key-mode-mismatch",
+        "the holder's key cannot verify a login; peers do not look at it, or take kinds that sekisho has no mode for",
+        lambda seen: bool(seen.leaf_notes & {"key", *_BYTES}),
+    ),
+    *_both("leaf-is-ca", "leaf-is-ca", "RFC 5280, 4.2.1.9: a holder's certificate is no CA's", _is_ca),
+    *_both(
+        "too-many-sent",
+        "too-many-intermediates",
+        "docs/SECURITY.md, Budgets: at most 4 a login",
+        lambda seen: len(seen.case.sent) > 4,
+    ),
+    *_both(
+        "leaf-name-constraints",
+        "name-constraints",
+        "RFC 5280, 4.2.1.10: only in a CA certificate",
+        lambda seen: NC in _extensions(seen.leaf),
+    ),
+    # ---- we refuse, cryptography accepts, OpenSSL refuses too
+    _refuse(
+        "pyca-does-not-process",
+        "cryptography",
+        _UNPROCESSED,
+        "RFC 5280, 6.1: policies, subject names under name constraints, key identifiers; OpenSSL refuses too",
+        _peer_agrees,
+    ),
+    *_both(
+        "profile-issuers",
+        "issuer-not-allowed",
+        "the profile lists its issuers, and none stands above this leaf",
+        lambda seen: bool(seen.batch.profile.issuers)
+        and not {one.subject.rfc4514_string() for one in seen.store} & set(seen.batch.profile.issuers),
+    ),
+    *_both(
+        "unknown-critical",
+        "certificate-extension-unknown-critical issuer-unknown",
+        "RFC 5280, 4.2: refused since sekisho does not process it: Netscape's type, RFC 3779, RFC 3820, an unknown policy qualifier",
+        lambda seen: _marked_critical(seen, _OPENSSL_KNOWN)
+        or (_marked_critical(seen, (POL,)) and bool(seen.notes & {"policies", "extension-value", *_BYTES})),
+    ),
+    # ---- the form of what was sent
+    *_both(
+        "sent-not-split",
+        "certificate-malformed input-missing input-too-large certificate-trailing-data too-many-intermediates",
+        "docs/PROTOCOL.md: intermediates stand end to end, so one with a wrong length spoils all",
+        lambda seen: any(not whole(one) for one in seen.case.sent),
     ),
 )
