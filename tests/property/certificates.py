@@ -20,6 +20,7 @@ __all__ = [
     "ANY_POLICY",
     "CA_MUTATIONS",
     "DAY",
+    "EMPTY_TREE",
     "LEAF_MUTATIONS",
     "P1",
     "P2",
@@ -585,6 +586,10 @@ _TREES: Final = (
     _general(4, der.name(("2.5.4.6", "FR"))),
     _general(4, der.sequence()),
 )
+
+
+EMPTY_TREE: Final = der.sequence(_TREES[1])
+"""A DNS constraint that constrains nothing."""
 
 
 def _name_constraints(chance: random.Random, draft: Draft, _place: Place) -> None:

@@ -1,6 +1,6 @@
 """Families of certificates, made in bulk by a seed: anchors, intermediates that are configured or sent, and leaves under them.
 
-A batch is what one trust store and one profile judge at one time.  Families of a batch have names of their own, so each is a
+A batch is what one trust store judges at one time, by the profile that it was made for and by another.  Families of a batch have names of their own, so each is a
 trust store of its own to whoever looks at one case.
 """
 
@@ -145,6 +145,7 @@ class Batch:
     at: int
     families: list[Family]
     cases: list[Case]
+    also: tuple[str, ...] = ()  # other profiles that are to judge the same certificates
 
     @property
     def profile(self) -> Profile:
@@ -400,4 +401,5 @@ def make_batch(seed: object, number: int, count: int, profile_name: str = "") ->
         leaf, notes = maker.leaf(family)
         sent = maker.sent(family, families, notes)
         cases.append(Case(family, leaf, sent, tuple(notes)))
-    return Batch(profile_name, AT, families, cases)
+    others = [key for key in PROFILES if key != profile_name]
+    return Batch(profile_name, AT, families, cases, (chance.choice(others),))

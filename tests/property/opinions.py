@@ -40,14 +40,14 @@ class Core:
 
     engine: Engine = field(default_factory=lambda: Engine(threads=1, cache_bytes=16 << 20, cross_check_one_in=1024))
 
-    def verifier(self, batch: Batch) -> Verifier:
+    def store(self, batch: Batch) -> TrustStore:
         anchors = [one for family in batch.families for one in family.anchors]
         configured = [one for family in batch.families for one in family.configured]
-        return Verifier(TrustStore(anchors, configured), batch.profile, engine=self.engine)
+        return TrustStore(anchors, configured)
 
-    def told(self, batch: Batch, verifier: Verifier | None = None) -> list[int]:
+    def told(self, batch: Batch, store: TrustStore | None = None) -> list[int]:
         """Reasons.  A row whose search ran out of the batch's budget is asked again by itself."""
-        verifier = verifier or self.verifier(batch)
+        verifier = Verifier(store or self.store(batch), batch.profile, engine=self.engine)
         rows = [(case.leaf, b"".join(case.sent)) for case in batch.cases]
         reasons = self.many(verifier, rows, batch.at)
         for index, reason in enumerate(reasons):

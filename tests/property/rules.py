@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -18,8 +18,8 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests.property.certificates import ODD_NAMES, subject_of, whole
-from tests.property.chains import Batch, Case
+from tests.property.certificates import EMPTY_TREE, ODD_NAMES, subject_of, whole
+from tests.property.chains import Batch, Case, Family
 from tests.property.opinions import EACH, OK, PINNED, OpenSsl, Pyca
 
 from sekisho._native import check, ffi, lib
@@ -37,6 +37,25 @@ def _summary_fault(one: bytes) -> int:
     reason, fault = ffi.new("uint32_t *"), ffi.new("size_t *")
     check(lib.seki_certificate_summarize(one, len(one), summary, reason, fault), "reading a certificate")
     return int(reason[0] or summary.key_reason)
+
+
+@lru_cache(maxsize=64)
+def _faults_of(anchors: tuple[bytes, ...], configured: tuple[bytes, ...]) -> dict[bytes, str]:
+    reasons = np.zeros(len(anchors) + len(configured), dtype=np.uint16)
+    columns = Column.of(list(anchors)), Column.of(list(configured))
+    out = ffi.new("seki_trust **")
+    view = ffi.from_buffer("uint16_t[]", reasons, require_writable=True)
+    status = lib.seki_trust_new(columns[0].native, columns[0].rows, columns[1].native, columns[1].rows, view, out)
+    check(status, "reading CAs")
+    lib.seki_trust_free(out[0])
+    return {
+        one: Reason(reason).kebab for one, reason in zip(anchors + configured, reasons.tolist(), strict=True) if reason
+    }
+
+
+def _store_faults(family: Family) -> dict[bytes, str]:
+    """CA certificates that a trust store of this family alone keeps out."""
+    return _faults_of(tuple(family.anchors), tuple(family.configured))
 
 
 _ALGORITHM_OIDS: Final = {
@@ -142,20 +161,8 @@ class Seen:
     @cached_property
     def faults(self) -> dict[bytes, str]:
         """CA certificates of the case that sekisho keeps out, each with the reason."""
-        family, found = self.case.family, {}
+        family, found = self.case.family, dict(_store_faults(self.case.family))
         store = [*family.anchors, *family.configured]
-        reasons = np.zeros(len(store), dtype=np.uint16)
-        columns = Column.of(list(family.anchors)), Column.of(list(family.configured))
-        out = ffi.new("seki_trust **")
-        view = ffi.from_buffer("uint16_t[]", reasons, require_writable=True)
-        check(
-            lib.seki_trust_new(columns[0].native, columns[0].rows, columns[1].native, columns[1].rows, view, out),
-            "reading CAs",
-        )
-        lib.seki_trust_free(out[0])
-        for one, reason in zip(store, reasons.tolist(), strict=True):
-            if reason:
-                found[one] = Reason(reason).kebab
         for one in self.case.sent:
             if (reason := _summary_fault(one)) and one not in family.anchors:
                 found.setdefault(one, Reason(reason).kebab)
@@ -229,9 +236,6 @@ class Rule:
     reasons: frozenset[str]
     because: str
     check: Callable[[Seen], bool]
-
-    def explains(self, seen: Seen, peer: str) -> bool:
-        return peer == self.peer and Reason(seen.ours).kebab in self.reasons and self.check(seen)
 
 
 def _accept(name: str, peer: str, because: str, check: Callable[[Seen], bool]) -> Rule:
@@ -434,6 +438,12 @@ RULES: Final[tuple[Rule, ...]] = (
         _all(_words("2.5.29.37: Certificate extension has incorrect criticality"), lambda seen: _marked_critical(seen, (EKU,))),
     ),
     _accept(
+        "pyca-empty-constraint",
+        "cryptography",
+        "RFC 5280, 4.2.1.10: any name satisfies a DNS constraint that zero or more labels added to it make; an empty one, all",
+        _all(_words("malformed DNS name constraint: "), lambda seen: any(EMPTY_TREE in one for one in _all_cas(seen))),
+    ),
+    _accept(
         "pyca-directory-names",
         "cryptography",
         "RFC 5280, 4.2.1.10: constraints on directory names and others are processed here; it knows DNS, mail and addresses",
@@ -500,6 +510,11 @@ def _kept_out(peer: str) -> Callable[[Seen], bool]:
 def _loose(seen: Seen) -> asn1_x509.Certificate:
     """The leaf as asn1crypto reads it, which refuses little."""
     return asn1_x509.Certificate.load(seen.case.leaf)
+
+
+def _all_cas(seen: Seen) -> list[bytes]:
+    family = seen.case.family
+    return [*seen.case.sent, *family.configured, *family.anchors]
 
 
 def _ways(seen: Seen) -> int:
@@ -628,7 +643,7 @@ RULES += (
         "leaf-name-constraints",
         "name-constraints",
         "RFC 5280, 4.2.1.10: only in a CA certificate",
-        lambda seen: NC in _extensions(seen.leaf),
+        lambda seen: der.oid(NC) in seen.case.leaf,
     ),
     # ---- we refuse, cryptography accepts, OpenSSL refuses too
     _refuse(
