@@ -37,6 +37,7 @@ __all__ = [
     "mutate_element",
     "name",
     "policies",
+    "spki_of",
     "subject_of",
     "whole",
 ]
@@ -709,8 +710,18 @@ def whole(element: bytes) -> bool:
 
 def subject_of(certificate: bytes) -> bytes:
     """The subject's DER, empty where there is none to be found."""
+    return _field(certificate, 4)
+
+
+def spki_of(certificate: bytes) -> bytes:
+    """The SubjectPublicKeyInfo's DER, empty where there is none to be found."""
+    return _field(certificate, 5)
+
+
+def _field(certificate: bytes, number: int) -> bytes:
+    """A field of the TBSCertificate, counted from the serial number."""
     parts = _children(_children(certificate)[0]) if _children(certificate) else []
-    at = 5 if parts and parts[0][:1] == b"\xa0" else 4
+    at = number + (bool(parts) and parts[0][:1] == b"\xa0")
     return parts[at] if len(parts) > at else b""
 
 

@@ -95,6 +95,11 @@ def _profiles() -> dict[str, tuple[int, Profile]]:
                 extended_key_usage_required=True,
             ),
         ),
+        # For logins alone: the modes in which an RSA key signs (docs/SECURITY.md).
+        "bare": (0, replace(_PLAIN, name="differential-bare", rsa_mode="rsassa-pkcs1-v1_5-bare-sha256")),
+        "raw": (0, replace(_PLAIN, name="differential-raw", rsa_mode="rsassa-pkcs1-v1_5-raw")),
+        "pss": (0, replace(_PLAIN, name="differential-pss", rsa_mode="rsassa-pss-sha256", p256_mode="ecdsa-sha256-raw")),
+        "own": (0, replace(_PLAIN, name="differential-own", challenge="own")),
         "issuers": (
             1,
             replace(
@@ -137,6 +142,7 @@ class Case:
     leaf: bytes
     sent: list[bytes]
     notes: tuple[str, ...]
+    key: Signer | None = None  # the holder's, unless a mutation put another into the certificate
 
 
 @dataclass(slots=True)
@@ -310,7 +316,7 @@ class _Maker:
 
     # ---- leaves
 
-    def leaf(self, family: Family) -> tuple[bytes, list[str]]:
+    def leaf(self, family: Family) -> tuple[bytes, list[str], Signer]:
         chance = self.chance
         issuer, signer = family.issuers[-1] if chance.random() < 0.75 else chance.choice(family.issuers)
         if chance.random() < 0.75 and len(family.names) <= len(family.issuers):
@@ -351,7 +357,7 @@ class _Maker:
         if which > 0.94:
             notes.append("bytes")
             whole = mutate_bytes(chance, whole)
-        return whole, notes
+        return whole, notes, key
 
     def sent(self, family: Family, families: list[Family], notes: list[str]) -> list[bytes]:
         chance = self.chance
@@ -398,8 +404,8 @@ def make_batch(seed: object, number: int, count: int, profile_name: str = "") ->
     cases = []
     for _ in range(count):
         family = chance.choice(families)
-        leaf, notes = maker.leaf(family)
+        leaf, notes, key = maker.leaf(family)
         sent = maker.sent(family, families, notes)
-        cases.append(Case(family, leaf, sent, tuple(notes)))
+        cases.append(Case(family, leaf, sent, tuple(notes), key))
     others = [key for key in PROFILES if key != profile_name]
     return Batch(profile_name, AT, families, cases, (chance.choice(others),))

@@ -234,7 +234,7 @@ class Pyca:
         for length in range(2, len(path) + 1):
             told = self._asked(self._client(Store([path[length - 1]])), path[0], path[1 : length - 1])
             if told:
-                return told
+                return told + "; " + self._asked(self._client(Store([path[length - 1]])), path[length - 2], [])
         return ""
 
     def _client(self, store: Store) -> Any:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from tests.property import logins
 from tests.property.chains import Batch, Case, Family, make_batch
-from tests.property.opinions import OK, Core, OpenSsl, Pyca, openssl_words
+from tests.property.opinions import BUDGET, OK, Core, OpenSsl, Pyca, openssl_words
 from tests.property.rules import RULES, Rule, Seen
+from tests.unit.login_desk import Keys
 
 from sekisho.reasons import Reason
 
@@ -28,6 +31,8 @@ __all__ = ["Report", "hold"]
 
 BATCH: Final = 1024
 """Certificates a batch, each judged by two profiles."""
+LOGINS_SHARE: Final = 6
+"""One batch in so many is of logins."""
 FORM_SHARE: Final = 8
 """Of certificates refused for their form, the peers are asked about one in so many (tests.property.der looks at all)."""
 FORM: Final = frozenset(
@@ -40,6 +45,7 @@ class Report:
     """What came of it."""
 
     cases: int = 0
+    logins: int = 0
     asked: int = 0
     reasons: Counter[int] = field(default_factory=Counter)
     agreed: int = 0
@@ -51,11 +57,28 @@ class Report:
 
     @property
     def accepted(self) -> int:
-        return self.reasons[OK]
+        return self.reasons[OK] + self.reasons[logins.ACCEPTED]
 
     @property
     def failed(self) -> bool:
         return bool(self.unexplained)
+
+
+_OF_CHAIN: Final = {
+    int(reason): OK
+    for reason in Reason
+    if reason is Reason.ACCEPTED or (reason.name.startswith("SIGNATURE_") and reason is not Reason.SIGNATURE_OK)
+}
+"""Reasons that a login is only told when its chain is good."""
+_CHAIN: Final = frozenset(int(reason) for reason in Reason if int(Reason.CERTIFICATE_MALFORMED) <= reason < 160)
+
+
+_WIRE: Final = frozenset({Reason.TOO_MANY_INTERMEDIATES, Reason.CERTIFICATE_MALFORMED})
+"""What may be told before the challenge is looked at."""
+
+
+def _odd_sizes(login: logins.Login, case: Case) -> bool:
+    return not (0 < len(login.challenge) <= 4096 and 0 < len(login.signature) <= 2048 and case.leaf and all(case.sent))
 
 
 def _by_reason() -> dict[tuple[int, str], list[Rule]]:
@@ -79,6 +102,9 @@ class Judge:
     form_share: int = FORM_SHARE
     core: Core = field(default_factory=Core)
     openssl: OpenSsl = field(default_factory=OpenSsl)
+    keys: Keys = field(default_factory=Keys)
+    stranger: Keys = field(default_factory=lambda: Keys((9,)))
+    folder: Any = field(default_factory=tempfile.TemporaryDirectory)
 
     def hold(self, batch: Batch, label: str) -> None:
         """One batch, by each of its profiles.  What a peer says that a profile does not bear on is asked once."""
@@ -115,6 +141,74 @@ class Judge:
                 seen = Seen(judged, batch.cases[i], ours[i], theirs, said, self.openssl, reader)
                 self.one(seen, f"{label}/{i}")
             spent["triage"] += clock() - started
+
+    def hold_logins(self, seed: object, batch: Batch, label: str) -> None:
+        """A batch of logins: the chains as above, the signatures and challenges by whoever knows them."""
+        spent, clock, report = self.report.seconds, time.process_time, self.report
+        started = clock()
+        made = logins.make_logins(seed, batch, self.keys, self.stranger)
+        spent["making"] += clock() - started
+        started = clock()
+        ours = logins.told(self.core, batch, made, self.core.store(batch), self.keys, Path(self.folder.name))
+        spent["sekisho"] += clock() - started
+        report.cases += len(ours)
+        report.logins += len(ours)
+        report.reasons.update(ours)
+        reader = Pyca(batch)
+        name = batch.profile_name
+        # What our reason says about the certificate; None where it was not looked at.
+        chains = [_OF_CHAIN.get(reason, reason if reason in _CHAIN and reason != BUDGET else None) for reason in ours]
+        asked = [i for i, reason in enumerate(chains) if reason == OK or (reason is not None and i % self.form_share == 0)]
+        report.asked += len(asked)
+        started = clock()
+        theirs = self.openssl.told(batch, [batch.cases[i] for i in asked])
+        spent["openssl"] += clock() - started
+        started = clock()
+        words = [reader.told(batch.cases[i]) for i in asked]
+        spent["cryptography"] += clock() - started
+        started = clock()
+        for i, their, word in zip(asked, theirs, words, strict=True):
+            seen = Seen(batch, batch.cases[i], int(chains[i] or 0), their, word, self.openssl, reader)
+            if seen.accepted == (their[0] == 0) == (word == ""):
+                report.agreed += 1
+            else:
+                self.one(seen, f"{label}/{i}")
+        for i, reason in enumerate(ours):
+            complaint = self._login_complaint(name, batch, made, ours, i)
+            if complaint:
+                report.unexplained[Reason(reason).kebab, "login", complaint] += 1
+                report.false_accepts += reason == logins.ACCEPTED
+                if len(report.kept) < self.keep:
+                    seen = Seen(batch, batch.cases[i], reason, (0, 0), "", self.openssl, reader)
+                    login = {"challenge": made[i].challenge.hex(), "signature": made[i].signature.hex()}
+                    report.kept.append(as_json(seen, "login", complaint, f"{label}/{i}") | login)
+        spent["triage"] += clock() - started
+
+    def _login_complaint(
+        self, name: str, batch: Batch, made: list[logins.Login], ours: list[int], i: int
+    ) -> str:
+        """What is wrong with our verdict on a login, beyond its chain; empty if nothing is."""
+        login, reason = made[i], Reason(ours[i])
+        if login.again >= 0:
+            first = Reason(ours[login.again])
+            wanted = Reason.CHALLENGE_USED if first is Reason.ACCEPTED else first
+            return "" if reason is wanted else f"a copy of a row that was {first.kebab}"
+        if reason.name.startswith(("CHALLENGE_", "INPUT_")):
+            if reason in login.challenge_reasons or reason.name.startswith("INPUT_"):
+                return "" if reason in login.challenge_reasons or _odd_sizes(login, batch.cases[i]) else "inputs are whole"
+            forbidden = logins.is_form_forbidden(name, login.challenge)
+            return "" if reason is Reason.CHALLENGE_FORM_FORBIDDEN and forbidden else "the challenge is good"
+        if reason in _WIRE:
+            return ""
+        if login.challenge_reasons:
+            return "the challenge is bad"
+        if logins.is_form_forbidden(name, login.challenge):
+            return "the challenge's form is forbidden"
+        if reason is Reason.ACCEPTED and not logins.signature_is_right(batch.cases[i], login, name):
+            return "the signature is wrong"
+        if reason.name.startswith("SIGNATURE_") and logins.signature_is_right(batch.cases[i], login, name):
+            return "the signature is right"
+        return ""
 
     def one(self, seen: Seen, label: str) -> None:
         report = self.report
@@ -172,17 +266,41 @@ def hold(
     number = first
     while report.cases < count:
         started = time.process_time()
-        batch = make_batch(seed, number, min(batch_size, -(-(count - report.cases) // 2)))
+        profile = logins.PROFILES[number // LOGINS_SHARE % len(logins.PROFILES)] if number % LOGINS_SHARE == 0 else ""
+        batch = make_batch(seed, number, min(batch_size, -(-(count - report.cases) // 2)), profile)
         report.seconds["making"] += time.process_time() - started
-        judge.hold(batch, f"{seed}/{number}")
+        if profile:
+            judge.hold_logins(f"{seed}/{number}", batch, f"{seed}/{number}")
+        else:
+            judge.hold(batch, f"{seed}/{number}")
         progress(report)
         number += 1
     return report
 
 
+UNREACHED: Final = {
+    Reason.NOT_DECIDED: "no verdict",
+    Reason.SIGNATURE_OK: "of verify_signatures",
+    Reason.CHALLENGE_OK: "of challenges by themselves",
+    Reason.INPUT_MISSING: "of empty columns: tests/unit/test_logins.py",
+    Reason.MODE_UNKNOWN: "of verify_signatures",
+    Reason.CHALLENGE_LOCKED: "after 8 failures: tests.property.oracle",
+    Reason.CLAIMS_LOST: "of a lost file: tests/faults",
+    Reason.CLAIMS_FULL: "of a full set: native/tests/test_claims.c",
+    Reason.CLOCK_WENT_BACK: "one time a batch here: native/tests/test_claims.c",
+    Reason.SIGNATURE_UNCONFIRMED: "confirmations are unbounded here",
+    Reason.REVOKED: "no revocation data here",
+    Reason.REVOCATION_NOT_CONFIGURED: "profiles for tests do not look at revocation",
+}
+
+
 def table(report: Report) -> str:
     """For people."""
     lines = [f"{count:10d}  {Reason(reason).kebab}" for reason, count in report.reasons.most_common()]
+    missing = [one.kebab for one in Reason if int(one) not in report.reasons and one not in UNREACHED]
+    if missing:
+        lines += ["", f"not seen in this run: {', '.join(missing)}"]
+    lines += [f"not to be seen here: {one.kebab}, {why}" for one, why in UNREACHED.items()]
     lines += ["", "disagreements that a rule explains"]
     lines += [
         f"{report.rules[rule.name, rule.peer]:10d}  {rule.name} ({rule.peer}): {rule.because}"

@@ -615,6 +615,12 @@ RULES += (
         "that signed it; another way up, by a CA of the same name or key, is not tried",
         lambda seen: _ways(seen) > 1,
     ),
+    *_both(
+        "budget",
+        "path-budget-spent",
+        "docs/SECURITY.md, Budgets: at most 12 signatures and 4 whole paths for a login that brings CA certificates",
+        lambda seen: len(seen.case.sent) >= 2,
+    ),
     # ---- we refuse, a peer accepts: what the profile asks for
     *_both("profile-algorithm", "algorithm-not-allowed", "the profile lists the algorithms of signatures", _leaf_algorithm),
     *_both("profile-purpose", "extended-key-usage", "the profile names purposes; peers were asked for any", _profile_purposes),
