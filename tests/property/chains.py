@@ -40,7 +40,7 @@ from tests.property.keys import Signer, pool
 from sekisho.profiles import SIGNATURE_ALGORITHMS, Profile
 from sekisho.testing import AT, der
 
-__all__ = ["PROFILES", "Batch", "Case", "Family", "make_batch"]
+__all__ = ["PROFILES", "Batch", "Case", "Family", "Maker", "make_batch"]
 
 FAMILIES: Final = 16
 _PLAIN: Final = Profile(
@@ -199,7 +199,9 @@ _BROAD: Final = (DAY * 30, DAY * 30)
 
 
 @dataclass(slots=True)
-class _Maker:
+class Maker:
+    """Makes certificates for one time and one profile."""
+
     chance: random.Random
     at: int
     profile: str
@@ -322,28 +324,7 @@ class _Maker:
         if chance.random() < 0.75 and len(family.names) <= len(family.issuers):
             issuer, signer = family.issuers[len(family.names) - 1]
         key = pool().pick(chance, chance.choice(_LEAF_KINDS))
-        extensions = [
-            key_usage(chance.choice([1, 1, 1, 3, 5])),
-            Ext(SKI, False, der.octet_string(key.key_id)),
-            Ext(AKI, False, der.sequence(der.context_primitive(0, signer.key_id))),
-        ]
-        if self.profile == "policy" or chance.random() < 0.2:
-            oids = chance.choice([(P1,), (P1,), (P2,), (P1, P2), (P3,)])
-            extensions.append(Ext(POL, chance.random() < 0.3, policies(*oids)))
-        if self.profile in ("login", "narrow") or chance.random() < 0.2:
-            extensions.append(Ext(EKU, False, der.sequence(der.oid("1.3.6.1.5.5.7.3.2"))))
-        if chance.random() < 0.25:
-            extensions.append(Ext(SAN, False, der.sequence(*chance.sample(ALTERNATIVE_NAMES, chance.choice([1, 1, 2])))))
-        draft = Draft(
-            subject=name("holder"),
-            issuer=issuer,
-            spki=key.spki,
-            signer=signer,
-            extensions=extensions,
-            serial=der.integer(chance.getrandbits(62) + 1),
-            not_before=der.time_of(self.at - DAY),
-            not_after=der.time_of(self.at + DAY),
-        )
+        draft = self.holder(issuer, signer, key)
         notes: list[str] = []
         place = Place(self.at, -1, family.names, signer, self.profile == "policy")
         for _ in range(chance.choice([0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 3])):
@@ -358,6 +339,32 @@ class _Maker:
             notes.append("bytes")
             whole = mutate_bytes(chance, whole)
         return whole, notes, key
+
+    def holder(self, issuer: bytes, signer: Signer, key: Signer) -> Draft:
+        """A leaf that nothing was done to."""
+        chance = self.chance
+        extensions = [
+            key_usage(chance.choice([1, 1, 1, 3, 5])),
+            Ext(SKI, False, der.octet_string(key.key_id)),
+            Ext(AKI, False, der.sequence(der.context_primitive(0, signer.key_id))),
+        ]
+        if self.profile == "policy" or chance.random() < 0.2:
+            oids = chance.choice([(P1,), (P1,), (P2,), (P1, P2), (P3,)])
+            extensions.append(Ext(POL, chance.random() < 0.3, policies(*oids)))
+        if self.profile in ("login", "narrow") or chance.random() < 0.2:
+            extensions.append(Ext(EKU, False, der.sequence(der.oid("1.3.6.1.5.5.7.3.2"))))
+        if chance.random() < 0.25:
+            extensions.append(Ext(SAN, False, der.sequence(*chance.sample(ALTERNATIVE_NAMES, chance.choice([1, 1, 2])))))
+        return Draft(
+            subject=name("holder"),
+            issuer=issuer,
+            spki=key.spki,
+            signer=signer,
+            extensions=extensions,
+            serial=der.integer(chance.getrandbits(62) + 1),
+            not_before=der.time_of(self.at - DAY),
+            not_after=der.time_of(self.at + DAY),
+        )
 
     def sent(self, family: Family, families: list[Family], notes: list[str]) -> list[bytes]:
         chance = self.chance
@@ -399,7 +406,7 @@ def make_batch(seed: object, number: int, count: int, profile_name: str = "") ->
     if not profile_name:
         every = _profiles()
         profile_name = chance.choice([key for key, (weight, _) in every.items() for _ in range(weight)])
-    maker = _Maker(chance, AT, profile_name)
+    maker = Maker(chance, AT, profile_name)
     families = [maker.family(index) for index in range(FAMILIES)]
     cases = []
     for _ in range(count):
