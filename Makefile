@@ -65,7 +65,8 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml setup.py engine/sekisho/_ver
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.package
-	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto
+	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
+	    pyhanko-certvalidator
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -22,6 +22,7 @@ __all__ = [
     "DAY",
     "EMPTY_TREE",
     "LEAF_MUTATIONS",
+    "ODD_NAMES",
     "P1",
     "P2",
     "P3",
@@ -29,14 +30,13 @@ __all__ = [
     "Ext",
     "Place",
     "bits",
-    "certificate",
     "directory_name",
     "key_usage",
     "mutate_bytes",
-    "ODD_NAMES",
     "mutate_element",
     "name",
     "policies",
+    "serial_of",
     "spki_of",
     "subject_of",
     "whole",
@@ -138,7 +138,6 @@ class Place:
         depth: CA certificates between it and the leaf; of a leaf -1.
         names: names of its hierarchy, anchor first.
         issuer: the key of its issuer.
-        others: keys and names of other hierarchies.
         is_policy: whether the profile asks for policies.
     """
 
@@ -186,11 +185,6 @@ def directory_name(one: bytes) -> bytes:
 
 def _general(kind: int, value: bytes) -> bytes:
     return directory_name(value) if kind == 4 else der.context_primitive(kind, value)
-
-
-@lru_cache(maxsize=4096)
-def certificate(tbs: bytes, algorithm: bytes, signature: bytes) -> bytes:
-    return der.sequence(tbs, algorithm, der.bit_string(signature))
 
 
 # ---- structured mutations: of any certificate --------------------------------------------------------------
@@ -259,7 +253,13 @@ def _version(chance: random.Random, draft: Draft, _place: Place) -> None:
 def _serial(chance: random.Random, draft: Draft, _place: Place) -> None:
     numbers = [0, 1, -1, 127, 128, 255, 1 << 64, (1 << 159) - 1, 1 << 159, (1 << 167) - 1, chance.getrandbits(150) + 1]
     draft.serial = chance.choice(
-        [*map(der.integer, numbers), der.tlv(2, b""), der.tlv(2, b"\x00\x01"), der.tlv(2, b"\xff\xff"), der.tlv(10, b"\x05")]
+        [
+            *map(der.integer, numbers),
+            der.tlv(2, b""),
+            der.tlv(2, b"\x00\x01"),
+            der.tlv(2, b"\xff\xff"),
+            der.tlv(10, b"\x05"),
+        ]
     )
 
 
@@ -316,10 +316,14 @@ def _no_extensions(chance: random.Random, draft: Draft, _place: Place) -> None:
 
 
 def _key_usage(chance: random.Random, draft: Draft, _place: Place) -> None:
-    draft.put(key_usage(chance.choice([0, 1, 2, 3, 4, 32, 33, 96, 97, 128, 256, 511, chance.getrandbits(10)]), chance.random() < 0.8))
+    draft.put(
+        key_usage(
+            chance.choice([0, 1, 2, 3, 4, 32, 33, 96, 97, 128, 256, 511, chance.getrandbits(10)]), chance.random() < 0.8
+        )
+    )
 
 
-_PURPOSES: Final = tuple(f"1.3.6.1.5.5.7.3.{number}" for number in (1, 2, 2, 3, 4, 8, 9, 99)) + ("2.5.29.37.0", "1.2.3")
+_PURPOSES: Final = (*(f"1.3.6.1.5.5.7.3.{number}" for number in (1, 2, 2, 3, 4, 8, 9, 99)), "2.5.29.37.0", "1.2.3")
 
 
 def _purposes(chance: random.Random, draft: Draft, _place: Place) -> None:
@@ -330,7 +334,18 @@ def _purposes(chance: random.Random, draft: Draft, _place: Place) -> None:
 
 def _policies(chance: random.Random, draft: Draft, _place: Place) -> None:
     picked = chance.choice(
-        [(P1,), (P2,), (P3,), (ANY_POLICY,), (P1, P2), (P1, ANY_POLICY), (P2, P3), (P1, P1), (), (P1, P2, P3, ANY_POLICY)]
+        [
+            (P1,),
+            (P2,),
+            (P3,),
+            (ANY_POLICY,),
+            (P1, P2),
+            (P1, ANY_POLICY),
+            (P2, P3),
+            (P1, P1),
+            (),
+            (P1, P2, P3, ANY_POLICY),
+        ]
     )
     value = policies(*picked)
     if chance.random() < 0.2:
@@ -349,7 +364,15 @@ def _policies(chance: random.Random, draft: Draft, _place: Place) -> None:
 
 def _mappings(chance: random.Random, draft: Draft, _place: Place) -> None:
     pairs = chance.choice(
-        [((P2, P1),), ((P1, P2),), ((P1, P2), (P2, P1)), ((P3, P1), (P3, P2)), ((ANY_POLICY, P1),), ((P1, ANY_POLICY),), ()]
+        [
+            ((P2, P1),),
+            ((P1, P2),),
+            ((P1, P2), (P2, P1)),
+            ((P3, P1), (P3, P2)),
+            ((ANY_POLICY, P1),),
+            ((P1, ANY_POLICY),),
+            (),
+        ]
     )
     value = der.sequence(*(der.sequence(der.oid(a), der.oid(b)) for a, b in pairs))
     draft.put(Ext(MAP, chance.random() < 0.7, value))
@@ -501,7 +524,11 @@ def _issuer_form(chance: random.Random, draft: Draft, _place: Place) -> None:
 
 def _other_form(chance: random.Random, whole: bytes) -> bytes:
     which = chance.randrange(7)
-    text = whole.replace(b"Differential", chance.choice([b"DIFFERENTIAL", b"differential", b"Differentia1"])) if which == 0 else whole
+    text = (
+        whole.replace(b"Differential", chance.choice([b"DIFFERENTIAL", b"differential", b"Differentia1"]))
+        if which == 0
+        else whole
+    )
     if which == 1:  # PrintableString instead of UTF8String
         text = whole.replace(b"\x0c\x0cDifferential", b"\x13\x0cDifferential")
     elif which == 2:  # TeletexString
@@ -541,8 +568,13 @@ def _key(chance: random.Random, draft: Draft, place: Place) -> None:
             ec256[:-1] + bytes((ec256[-1] ^ 1,)),
             ec256[:point] + b"\x02" + ec256[point + 1 :],
             keys.by_kind["rsa2048"][0].spki[:-1] + b"\x00",
-            der.sequence(der.sequence(der.oid("1.2.840.10045.2.1"), der.oid("1.3.132.0.10")), der.bit_string(b"\x04" + bytes(64))),
-            der.sequence(der.sequence(der.oid("1.2.840.113549.1.1.10")), der.bit_string(_content(_children(keys.by_kind["rsa2048"][0].spki)[1])[1:])),
+            der.sequence(
+                der.sequence(der.oid("1.2.840.10045.2.1"), der.oid("1.3.132.0.10")), der.bit_string(b"\x04" + bytes(64))
+            ),
+            der.sequence(
+                der.sequence(der.oid("1.2.840.113549.1.1.10")),
+                der.bit_string(_content(_children(keys.by_kind["rsa2048"][0].spki)[1])[1:]),
+            ),
             mutate_element(chance, draft.spki),
             mutate_element(chance, draft.spki),
         ]
@@ -557,12 +589,16 @@ def _algorithm(chance: random.Random, draft: Draft, place: Place) -> None:
 
 
 def _other_signer(chance: random.Random, draft: Draft, _place: Place) -> None:
-    draft.signer = pool().pick(chance, chance.choice(["rsa2048", "p256", draft.signer.kind if draft.signer.kind in pool().by_kind else "p256"]))
+    draft.signer = pool().pick(
+        chance, chance.choice(["rsa2048", "p256", draft.signer.kind if draft.signer.kind in pool().by_kind else "p256"])
+    )
     draft.algorithm = ""
 
 
 def _unique_ids(chance: random.Random, draft: Draft, _place: Place) -> None:
-    draft.unique_ids = chance.choice([der.tlv(0x81, b"\x00\x01"), der.tlv(0x82, b"\x00\x01"), der.tlv(0x82, b"\x09\x01"), der.tlv(0xA1, b"")])
+    draft.unique_ids = chance.choice(
+        [der.tlv(0x81, b"\x00\x01"), der.tlv(0x82, b"\x00\x01"), der.tlv(0x82, b"\x09\x01"), der.tlv(0xA1, b"")]
+    )
 
 
 _TREES: Final = (
@@ -595,8 +631,20 @@ EMPTY_TREE: Final = der.sequence(_TREES[1])
 
 def _name_constraints(chance: random.Random, draft: Draft, _place: Place) -> None:
     def trees(number: int) -> bytes:
-        ends = b"" if chance.random() < 0.95 else chance.choice([der.context_primitive(0, b"\x00"), der.context_primitive(0, b"\x01"), der.context_primitive(1, b"\x05")])
-        return der.context(number, *(der.sequence(one, ends) for one in chance.sample(_TREES, chance.choice([1, 1, 2, 3]))))
+        ends = (
+            b""
+            if chance.random() < 0.95
+            else chance.choice(
+                [
+                    der.context_primitive(0, b"\x00"),
+                    der.context_primitive(0, b"\x01"),
+                    der.context_primitive(1, b"\x05"),
+                ]
+            )
+        )
+        return der.context(
+            number, *(der.sequence(one, ends) for one in chance.sample(_TREES, chance.choice([1, 1, 2, 3])))
+        )
 
     which = chance.randrange(8)
     parts = [trees(0)] if which < 4 else [trees(1)] if which < 6 else [trees(0), trees(1)] if which == 6 else []
@@ -708,6 +756,11 @@ def whole(element: bytes) -> bool:
     return found is not None and found[1] == len(element)
 
 
+def serial_of(certificate: bytes) -> bytes:
+    """Content octets of the serial number, empty where there is none to be found."""
+    return _content(_field(certificate, 0))
+
+
 def subject_of(certificate: bytes) -> bytes:
     """The subject's DER, empty where there is none to be found."""
     return _field(certificate, 4)
@@ -749,8 +802,20 @@ def _spans(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
     return spans
 
 
-_SMALL: Final = (b"\x05\x00", b"\x02\x01\x05", b"\x01\x01\xff", b"\x01\x01\x00", b"\x30\x00", b"\x04\x01x", b"\xa0\x00", b"\x06\x01\x2a", b"\x0c\x00")
-_TAGS: Final = bytes((1, 2, 3, 4, 5, 6, 10, 12, 18, 19, 20, 22, 23, 24, 26, 28, 30, 48, 49, 128, 129, 130, 134, 160, 161, 162, 163, 164))
+_SMALL: Final = (
+    b"\x05\x00",
+    b"\x02\x01\x05",
+    b"\x01\x01\xff",
+    b"\x01\x01\x00",
+    b"\x30\x00",
+    b"\x04\x01x",
+    b"\xa0\x00",
+    b"\x06\x01\x2a",
+    b"\x0c\x00",
+)
+_TAGS: Final = bytes(
+    (1, 2, 3, 4, 5, 6, 10, 12, 18, 19, 20, 22, 23, 24, 26, 28, 30, 48, 49, 128, 129, 130, 134, 160, 161, 162, 163, 164)
+)
 
 
 def _long_form(length: int, octets: int) -> bytes:
@@ -779,7 +844,6 @@ def mutate_element(chance: random.Random, data: bytes) -> bytes:
     The walk goes down at random, also into OCTET and BIT STRINGs that hold whole elements.
     """
     above: list[tuple[int, int]] = []  # where each element around starts, and its content
-    extra: list[int] = []  # octets before the content that are not of it: unused bits
     found = _header(data, 0, len(data))
     if found is None or found[1] != len(data):
         return mutate_octets(chance, data)
@@ -823,7 +887,6 @@ def mutate_element(chance: random.Random, data: bytes) -> bytes:
         new = der.tlv(element[0], body, chance.choice([b"\0", b"x", chance.choice(_SMALL)]))
     else:
         new = der.tlv(element[0], body[:-1] if chance.random() < 0.5 else body[1:])
-    _ = extra
     for outer_start, outer_content in reversed(above):
         outer_end = _header(data, outer_start, len(data))[1]  # type: ignore[index]
         new = der.tlv(data[outer_start], data[outer_content:start], new, data[end:outer_end])

@@ -1,16 +1,17 @@
 """Families of certificates, made in bulk by a seed: anchors, intermediates that are configured or sent, and leaves under them.
 
-A batch is what one trust store judges at one time, by the profile that it was made for and by another.  Families of a batch have names of their own, so each is a
-trust store of its own to whoever looks at one case.
+A batch is what one trust store judges at one time, by the profile that it was made for and by another.  Families of a batch
+have names of their own, so each is a trust store of its own to whoever looks at one case.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
 
+from tests.property.certificates import _NAMES as ALTERNATIVE_NAMES
 from tests.property.certificates import (
     AKI,
     ANY_POLICY,
@@ -34,7 +35,6 @@ from tests.property.certificates import (
     name,
     policies,
 )
-from tests.property.certificates import _NAMES as ALTERNATIVE_NAMES
 from tests.property.keys import Signer, pool
 
 from sekisho.profiles import SIGNATURE_ALGORITHMS, Profile
@@ -64,8 +64,6 @@ def _anchor_name(number: int) -> bytes:
 
 @cache
 def _profiles() -> dict[str, tuple[int, Profile]]:
-    from dataclasses import replace
-
     return {
         "plain": (6, _PLAIN),
         "policy": (4, replace(_PLAIN, name="differential-policy", policies=(P1, P2))),
@@ -98,7 +96,10 @@ def _profiles() -> dict[str, tuple[int, Profile]]:
         # For logins alone: the modes in which an RSA key signs (docs/SECURITY.md).
         "bare": (0, replace(_PLAIN, name="differential-bare", rsa_mode="rsassa-pkcs1-v1_5-bare-sha256")),
         "raw": (0, replace(_PLAIN, name="differential-raw", rsa_mode="rsassa-pkcs1-v1_5-raw")),
-        "pss": (0, replace(_PLAIN, name="differential-pss", rsa_mode="rsassa-pss-sha256", p256_mode="ecdsa-sha256-raw")),
+        "pss": (
+            0,
+            replace(_PLAIN, name="differential-pss", rsa_mode="rsassa-pss-sha256", p256_mode="ecdsa-sha256-raw"),
+        ),
         "own": (0, replace(_PLAIN, name="differential-own", challenge="own")),
         "issuers": (
             1,
@@ -242,7 +243,7 @@ class Maker:
         extra: list[Draft] = []
         shape = chance.choice(_SHAPES)
         made.issuers = list(zip(names, keys, strict=True))
-        self._shape(shape, names, keys, chain, extra_anchors, extra, made)
+        self._shape(shape, keys, (extra_anchors, extra), made)
         notes = [f"shape:{shape}"] if shape else []
         for _ in range(chance.choice([0, 0, 0, 0, 1, 1, 1, 2])):
             every = chain + extra
@@ -265,16 +266,9 @@ class Maker:
         made.notes = tuple(notes)
         return made
 
-    def _shape(
-        self,
-        shape: str,
-        names: list[bytes],
-        keys: list[Signer],
-        chain: list[Draft],
-        extra_anchors: list[Draft],
-        extra: list[Draft],
-        made: Family,
-    ) -> None:
+    def _shape(self, shape: str, keys: list[Signer], added: tuple[list[Draft], list[Draft]], made: Family) -> None:
+        """More certificates than a plain chain has: what paths are built among."""
+        names, (extra_anchors, extra) = made.names, added
         chance, depth = self.chance, len(names) - 1
         other = pool().pick(chance, chance.choice(_CA_KINDS))
         if shape == "two-generations":
@@ -354,7 +348,9 @@ class Maker:
         if self.profile in ("login", "narrow") or chance.random() < 0.2:
             extensions.append(Ext(EKU, False, der.sequence(der.oid("1.3.6.1.5.5.7.3.2"))))
         if chance.random() < 0.25:
-            extensions.append(Ext(SAN, False, der.sequence(*chance.sample(ALTERNATIVE_NAMES, chance.choice([1, 1, 2])))))
+            extensions.append(
+                Ext(SAN, False, der.sequence(*chance.sample(ALTERNATIVE_NAMES, chance.choice([1, 1, 2]))))
+            )
         return Draft(
             subject=name("holder"),
             issuer=issuer,

@@ -306,14 +306,20 @@ def _read_without_others(data: bytes) -> bool:
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule("pyasn1", "malformed datetime format 0000", "RFC 5280, 4.1.2.5.2: a year of four digits; Python's begin with 1"),
+    Rule(
+        "pyasn1", "malformed datetime format 0000", "RFC 5280, 4.1.2.5.2: a year of four digits; Python's begin with 1"
+    ),
     Rule(
         "asn1crypto",
         "",
         "RFC 5280, 4.2: an extension that is not recognized is octets; asn1crypto reads some that sekisho does not know",
         _read_without_others,
     ),
-    Rule("asn1crypto", "IDNA does not round-trip", "RFC 5280, 4.2.1.6: a DNS name is ASCII; what an A-label stands for is not read"),
+    Rule(
+        "asn1crypto",
+        "IDNA does not round-trip",
+        "RFC 5280, 4.2.1.6: a DNS name is ASCII; what an A-label stands for is not read",
+    ),
 )
 
 

@@ -21,14 +21,14 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.property.certificates import mutate_bytes, spki_of
 from tests.property.chains import Batch, Case
 from tests.property.keys import RsaSigner, Signer
-from tests.property.opinions import Core
+from tests.property.opinions import store_of
 from tests.property.peers.build import openssl
 from tests.unit.login_desk import AUDIENCE, TENANT, ClaimsFile, Keys
 
 from sekisho.batch import Column
+from sekisho.engine import Engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
-from sekisho.trust import TrustStore
 from sekisho.verifier import LoginBatch, Verifier
 
 __all__ = ["PROFILES", "Login", "is_form_forbidden", "make_logins", "signature_is_right", "told"]
@@ -163,7 +163,9 @@ def _signature(chance: random.Random, case: Case, challenge: bytes, profile_name
     if which < 0.03:
         return _signed(key, challenge + b"!", profile_name)
     if which < 0.06:
-        return _signed(key, challenge, chance.choice(["plain", "bare", "pss", "raw" if len(challenge) < 200 else "plain"]))
+        return _signed(
+            key, challenge, chance.choice(["plain", "bare", "pss", "raw" if len(challenge) < 200 else "plain"])
+        )
     signature = _signed(key, challenge, profile_name)
     if which < 0.16:
         return mutate_bytes(chance, signature)
@@ -176,12 +178,13 @@ def _signature(chance: random.Random, case: Case, challenge: bytes, profile_name
 # ---- asking ------------------------------------------------------------------------------------------------
 
 
-def told(core: Core, batch: Batch, logins: list[Login], store: TrustStore, keys: Keys, folder: Path) -> list[int]:
+def told(engine: Engine, batch: Batch, logins: list[Login], keys: Keys, folder: Path) -> list[int]:
+    """sekisho's reasons, where nothing was accepted yet."""
     own = batch.profile_name == "own"
     verifier = Verifier(
-        store,
+        store_of(batch),
         batch.profile,
-        engine=core.engine,
+        engine=engine,
         audience=AUDIENCE,
         tenant=TENANT,
         challenges=keys if own else None,  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from sekisho.testing import der
 from sekisho.trust import TrustStore
 from sekisho.verifier import Verifier
 
-__all__ = ["BUILDS", "EACH", "OK", "PINNED", "Core", "OpenSsl", "Pyca", "openssl_words"]
+__all__ = ["BUILDS", "EACH", "OK", "PINNED", "Core", "OpenSsl", "Pyca", "openssl_words", "store_of"]
 
 OK: Final = int(Reason.CERTIFICATE_OK)
 BUDGET: Final = int(Reason.PATH_BUDGET_SPENT)
@@ -34,20 +34,22 @@ BUILDS, EACH, PINNED = 0, 1, 2  # openssl_paths.h
 # ---- sekisho ---------------------------------------------------------------------------------------------
 
 
+def store_of(batch: Batch) -> TrustStore:
+    """All families of a batch in one store."""
+    anchors = [one for family in batch.families for one in family.anchors]
+    configured = [one for family in batch.families for one in family.configured]
+    return TrustStore(anchors, configured)
+
+
 @dataclass
 class Core:
     """The core, by its Python surface."""
 
     engine: Engine = field(default_factory=lambda: Engine(threads=1, cache_bytes=16 << 20, cross_check_one_in=1024))
 
-    def store(self, batch: Batch) -> TrustStore:
-        anchors = [one for family in batch.families for one in family.anchors]
-        configured = [one for family in batch.families for one in family.configured]
-        return TrustStore(anchors, configured)
-
     def told(self, batch: Batch, store: TrustStore | None = None) -> list[int]:
         """Reasons.  A row whose search ran out of the batch's budget is asked again by itself."""
-        verifier = Verifier(store or self.store(batch), batch.profile, engine=self.engine)
+        verifier = Verifier(store or store_of(batch), batch.profile, engine=self.engine)
         rows = [(case.leaf, b"".join(case.sent)) for case in batch.cases]
         reasons = self.many(verifier, rows, batch.at)
         for index, reason in enumerate(reasons):

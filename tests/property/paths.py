@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from tests.property import logins
 from tests.property.chains import Batch, Case, Family, make_batch
-from tests.property.opinions import BUDGET, OK, Core, OpenSsl, Pyca, openssl_words
+from tests.property.opinions import BUDGET, OK, Core, OpenSsl, Pyca, openssl_words, store_of
 from tests.property.rules import RULES, Rule, Seen
 from tests.unit.login_desk import Keys
 
@@ -113,7 +113,7 @@ class Judge:
         words: dict[int, str] = {}
         answers: dict[tuple[object, ...], dict[int, tuple[int, int]]] = {}
         started = clock()
-        store = self.core.store(batch)
+        store = store_of(batch)
         spent["sekisho"] += clock() - started
         for name in (batch.profile_name, *batch.also):
             judged = replace(batch, profile_name=name)
@@ -149,7 +149,7 @@ class Judge:
         made = logins.make_logins(seed, batch, self.keys, self.stranger)
         spent["making"] += clock() - started
         started = clock()
-        ours = logins.told(self.core, batch, made, self.core.store(batch), self.keys, Path(self.folder.name))
+        ours = logins.told(self.core.engine, batch, made, self.keys, Path(self.folder.name))
         spent["sekisho"] += clock() - started
         report.cases += len(ours)
         report.logins += len(ours)
@@ -158,7 +158,9 @@ class Judge:
         name = batch.profile_name
         # What our reason says about the certificate; None where it was not looked at.
         chains = [_OF_CHAIN.get(reason, reason if reason in _CHAIN and reason != BUDGET else None) for reason in ours]
-        asked = [i for i, reason in enumerate(chains) if reason == OK or (reason is not None and i % self.form_share == 0)]
+        asked = [
+            i for i, reason in enumerate(chains) if reason == OK or (reason is not None and i % self.form_share == 0)
+        ]
         report.asked += len(asked)
         started = clock()
         theirs = self.openssl.told(batch, [batch.cases[i] for i in asked])
@@ -184,9 +186,7 @@ class Judge:
                     report.kept.append(as_json(seen, "login", complaint, f"{label}/{i}") | login)
         spent["triage"] += clock() - started
 
-    def _login_complaint(
-        self, name: str, batch: Batch, made: list[logins.Login], ours: list[int], i: int
-    ) -> str:
+    def _login_complaint(self, name: str, batch: Batch, made: list[logins.Login], ours: list[int], i: int) -> str:
         """What is wrong with our verdict on a login, beyond its chain; empty if nothing is."""
         login, reason = made[i], Reason(ours[i])
         if login.again >= 0:
@@ -195,7 +195,9 @@ class Judge:
             return "" if reason is wanted else f"a copy of a row that was {first.kebab}"
         if reason.name.startswith(("CHALLENGE_", "INPUT_")):
             if reason in login.challenge_reasons or reason.name.startswith("INPUT_"):
-                return "" if reason in login.challenge_reasons or _odd_sizes(login, batch.cases[i]) else "inputs are whole"
+                return (
+                    "" if reason in login.challenge_reasons or _odd_sizes(login, batch.cases[i]) else "inputs are whole"
+                )
             forbidden = logins.is_form_forbidden(name, login.challenge)
             return "" if reason is Reason.CHALLENGE_FORM_FORBIDDEN and forbidden else "the challenge is good"
         if reason in _WIRE:
@@ -258,7 +260,12 @@ def from_json(kept: dict[str, object]) -> Batch:
 
 
 def hold(
-    count: int, seed: object, *, first: int = 0, progress: Callable[[Report], None] = lambda _: None, batch_size: int = BATCH
+    count: int,
+    seed: object,
+    *,
+    first: int = 0,
+    progress: Callable[[Report], None] = lambda _: None,
+    batch_size: int = BATCH,
 ) -> Report:
     """About `count` cases of a seed, beginning with batch `first`."""
     report = Report()
@@ -312,7 +319,11 @@ def table(report: Report) -> str:
         lines += [f"{count:10d}  {' | '.join(key)}" for key, count in report.unexplained.most_common(60)]
     spent = sum(report.seconds.values())
     shares = ", ".join(f"{name} {1e6 * used / max(report.cases, 1):.0f}" for name, used in report.seconds.items())
-    lines += ["", f"peers asked about {report.asked} of {report.cases} cases; all agree on {report.agreed}", f"µs of CPU a case: {shares}; {report.cases / max(spent, 1e-9):.0f} cases/s of CPU time"]
+    lines += [
+        "",
+        f"peers asked about {report.asked} of {report.cases} cases; all agree on {report.agreed}",
+        f"µs of CPU a case: {shares}; {report.cases / max(spent, 1e-9):.0f} cases/s of CPU time",
+    ]
     return "\n".join(lines)
 
 

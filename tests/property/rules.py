@@ -18,7 +18,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests.property.certificates import EMPTY_TREE, ODD_NAMES, subject_of, whole
+from tests.property.certificates import EMPTY_TREE, ODD_NAMES, serial_of, subject_of, whole
 from tests.property.chains import Batch, Case, Family
 from tests.property.opinions import EACH, OK, PINNED, OpenSsl, Pyca
 
@@ -196,7 +196,10 @@ class Seen:
 
     @property
     def notes(self) -> set[str]:
-        return {one.rpartition(":")[2] if one.startswith("ca") else one for one in (*self.case.family.notes, *self.case.notes)}
+        return {
+            one.rpartition(":")[2] if one.startswith("ca") else one
+            for one in (*self.case.family.notes, *self.case.notes)
+        }
 
     @property
     def leaf_notes(self) -> set[str]:
@@ -212,9 +215,11 @@ class Seen:
         """Whether a certificate's validity begins or ends within so many seconds of the time of judgement."""
         at = self.batch.at
         for one in self.certificates:
-            if -seconds <= one.not_valid_after_utc.timestamp() - at <= seconds:
-                return True
-            if -seconds <= one.not_valid_before_utc.timestamp() - at <= seconds:
+            try:
+                ends = one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()
+            except ValueError:  # a year 0, which Python does not have
+                continue
+            if any(-seconds <= end - at <= seconds for end in ends):
                 return True
         return False
 
@@ -253,7 +258,6 @@ def _both(name: str, reasons: str, because: str, check: Callable[[Seen], bool] =
 # ---- what the checks look at -----------------------------------------------------------------------------
 
 _ED25519: Final = "1.3.101.112"
-_NO_PURPOSE: Final = "2.5.29.37"
 AKI, KU, BC, EKU, NC, MAP, POL, SAN = (
     "2.5.29.35",
     "2.5.29.15",
@@ -344,8 +348,9 @@ def _ca_key_id_form(seen: Seen) -> bool:
 
 def _generalized(seen: Seen) -> bool:
     """GeneralizedTime for a year before 2050 somewhere."""
-    every = (seen.case.leaf, *seen.case.sent, *seen.case.family.configured, *seen.case.family.anchors)
-    return any(mark in one for one in every for mark in (b"\x18\x0f19", b"\x18\x0f200", b"\x18\x0f201", b"\x18\x0f202", b"\x18\x0f203", b"\x18\x0f204"))
+    every = (seen.case.leaf, *_all_cas(seen))
+    marks = [b"\x18\x0f19", *(b"\x18\x0f20%d" % decade for decade in range(5))]
+    return any(mark in one for one in every for mark in marks)
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -372,9 +377,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "clock-skew",
         "openssl",
         "the profile's clock_skew; OpenSSL has none, and accepts when it is allowed",
-        lambda seen: seen.batch.profile.clock_skew > 0
-        and seen.ends_within(seen.batch.profile.clock_skew)
-        and seen.openssl_asked(PINNED, seen.batch.profile.clock_skew) == 0,
+        lambda seen: (
+            seen.batch.profile.clock_skew > 0
+            and seen.ends_within(seen.batch.profile.clock_skew)
+            and seen.openssl_asked(PINNED, seen.batch.profile.clock_skew) == 0
+        ),
     ),
     # ---- we accept, cryptography refuses
     _accept(
@@ -387,7 +394,10 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-ed25519",
         "cryptography",
         "RFC 8410: its list of algorithms is the web's and lacks Ed25519",
-        _all(_words("Forbidden public key algorithm", "Forbidden signature algorithm"), lambda seen: _ED25519 in _algorithms(seen)),
+        _all(
+            _words("Forbidden public key algorithm", "Forbidden signature algorithm"),
+            lambda seen: _ED25519 in _algorithms(seen),
+        ),
     ),
     _accept(
         "pyca-ca-key-id",
@@ -399,13 +409,25 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-policy-mappings",
         "cryptography",
         "RFC 5280, 4.2.1.5: policyMappings are processed here; it knows nothing of them",
-        _all(_words("2.5.29.33: certificate contains unaccounted-for critical"), lambda seen: _marked_critical(seen, (MAP,))),
+        _all(
+            _words("2.5.29.33: certificate contains unaccounted-for critical"),
+            lambda seen: _marked_critical(seen, (MAP,)),
+        ),
     ),
     _accept(
         "pyca-generalized-time",
         "cryptography",
         "RFC 5280, 4.1.2.5: applications MUST be able to process dates encoded in either form",
         _all(_words("validity dates between 1950 and 2049 must be UtcTime"), _generalized),
+    ),
+    _accept(
+        "pyca-anchor-serial",
+        "cryptography",
+        "docs/SECURITY.md: a configured anchor may have a serial below zero, as 20 real roots have",
+        _all(
+            _words("serial number cannot be negative"),
+            lambda seen: any(serial_of(one)[:1] > b"\x7f" for one in seen.case.family.anchors),
+        ),
     ),
     _accept(
         "pyca-version",
@@ -423,7 +445,10 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-teletex",
         "cryptography",
         "RFC 5280, 4.1.2.4: TeletexString beyond ASCII in a subject; it reads the path and cannot show the name",
-        _all(_words("location: [\"subject"), lambda seen: re.search(rb"\x06\x03\x55\x04.\x14", seen.case.leaf, re.S) is not None),
+        _all(
+            _words('location: ["subject'),
+            lambda seen: re.search(rb"\x06\x03\x55\x04.\x14", seen.case.leaf, re.S) is not None,
+        ),
     ),
     _accept(
         "pyca-ca-purposes",
@@ -435,7 +460,10 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-critical-purposes",
         "cryptography",
         "RFC 5280, 4.2.1.12: extendedKeyUsage may be critical; its profile of CAs wants it not to be",
-        _all(_words("2.5.29.37: Certificate extension has incorrect criticality"), lambda seen: _marked_critical(seen, (EKU,))),
+        _all(
+            _words("2.5.29.37: Certificate extension has incorrect criticality"),
+            lambda seen: _marked_critical(seen, (EKU,)),
+        ),
     ),
     _accept(
         "pyca-empty-constraint",
@@ -448,7 +476,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "cryptography",
         "RFC 5280, 4.2.1.10: constraints on directory names and others are processed here; it knows DNS, mail and addresses",
         _all(
-            _words("nameConstraints extension contains an unsupported", "unsupported name constraint", "directoryName matching"),
+            _words(
+                "nameConstraints extension contains an unsupported",
+                "unsupported name constraint",
+                "directoryName matching",
+            ),
             lambda seen: any(NC in _extensions(one) for one in seen.cas),
         ),
     ),
@@ -456,9 +488,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-clock-skew",
         "cryptography",
         "the profile's clock_skew; it has none",
-        lambda seen: seen.batch.profile.clock_skew > 0
-        and seen.ends_within(seen.batch.profile.clock_skew)
-        and _words("not valid at validation time")(seen),
+        lambda seen: (
+            seen.batch.profile.clock_skew > 0
+            and seen.ends_within(seen.batch.profile.clock_skew)
+            and _words("not valid at validation time")(seen)
+        ),
     ),
 )
 
@@ -499,7 +533,9 @@ def _leaf_form(seen: Seen) -> bool:
 
 def _odd_san(seen: Seen) -> bool:
     """Alternative names that leaves are given without its being noted as a mutation: an empty or a wrong one among them."""
-    return Reason(seen.ours) is Reason.CERTIFICATE_EXTENSION_MALFORMED and any(one in seen.case.leaf for one in ODD_NAMES)
+    return Reason(seen.ours) is Reason.CERTIFICATE_EXTENSION_MALFORMED and any(
+        one in seen.case.leaf for one in ODD_NAMES
+    )
 
 
 def _kept_out(peer: str) -> Callable[[Seen], bool]:
@@ -622,8 +658,15 @@ RULES += (
         lambda seen: len(seen.case.sent) >= 2,
     ),
     # ---- we refuse, a peer accepts: what the profile asks for
-    *_both("profile-algorithm", "algorithm-not-allowed", "the profile lists the algorithms of signatures", _leaf_algorithm),
-    *_both("profile-purpose", "extended-key-usage", "the profile names purposes; peers were asked for any", _profile_purposes),
+    *_both(
+        "profile-algorithm", "algorithm-not-allowed", "the profile lists the algorithms of signatures", _leaf_algorithm
+    ),
+    *_both(
+        "profile-purpose",
+        "extended-key-usage",
+        "the profile names purposes; peers were asked for any",
+        _profile_purposes,
+    ),
     *_both("profile-usage", "key-usage", "the profile names key usages; peers were asked for none", _profile_usage),
     *_both("profile-key-kind", "key-mode-mismatch", "the profile has no mode for such keys", _key_kind),
     *_both(
@@ -663,15 +706,19 @@ RULES += (
         "profile-issuers",
         "issuer-not-allowed",
         "the profile lists its issuers, and none stands above this leaf",
-        lambda seen: bool(seen.batch.profile.issuers)
-        and not {one.subject.rfc4514_string() for one in seen.store} & set(seen.batch.profile.issuers),
+        lambda seen: (
+            bool(seen.batch.profile.issuers)
+            and not {one.subject.rfc4514_string() for one in seen.store} & set(seen.batch.profile.issuers)
+        ),
     ),
     *_both(
         "unknown-critical",
         "certificate-extension-unknown-critical issuer-unknown",
-        "RFC 5280, 4.2: refused since sekisho does not process it: Netscape's type, RFC 3779, RFC 3820, an unknown policy qualifier",
-        lambda seen: _marked_critical(seen, _OPENSSL_KNOWN)
-        or (_marked_critical(seen, (POL,)) and bool(seen.notes & {"policies", "extension-value", *_BYTES})),
+        "RFC 5280, 4.2: not processed here: Netscape's type, RFC 3779, RFC 3820, an unknown policy qualifier",
+        lambda seen: (
+            _marked_critical(seen, _OPENSSL_KNOWN)
+            or (_marked_critical(seen, (POL,)) and bool(seen.notes & {"policies", "extension-value", *_BYTES}))
+        ),
     ),
     # ---- the form of what was sent
     *_both(

@@ -7,12 +7,12 @@ the values inside of them.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hypothesis import strategies as st
 from tests.property.certificates import AKI, CA_MUTATIONS, LEAF_MUTATIONS, Draft, Ext, Place, mutate_bytes, name
-from tests.property.chains import PROFILES, Batch, Case, Family, Maker
+from tests.property.chains import PROFILES, Batch, Maker
 from tests.property.keys import Signer, pool
 
 from sekisho.profiles import Profile
@@ -34,10 +34,10 @@ class Chain:
         good: a leaf under the same issuer that nothing was done to.
     """
 
-    anchor: bytes
-    cas: tuple[bytes, ...]
-    leaves: tuple[bytes, ...]
-    good: bytes
+    anchor: bytes = field(repr=False)
+    cas: tuple[bytes, ...] = field(repr=False)
+    leaves: tuple[bytes, ...] = field(repr=False)
+    good: bytes = field(repr=False)
     notes: tuple[str, ...]
 
     @property
@@ -72,7 +72,9 @@ def chains(draw: st.DrawFn, leaves: int = 4) -> Chain:
         drafts.append(maker.ca(names[level], keys[level], names[level - 1], keys[level - 1]))
     notes = []
     for level, draft in enumerate(drafts):
-        for mutation in draw(st.lists(st.sampled_from(sorted(CA_MUTATIONS)), max_size=1)) if draw(st.booleans()) else []:
+        for mutation in (
+            draw(st.lists(st.sampled_from(sorted(CA_MUTATIONS)), max_size=1)) if draw(st.booleans()) else []
+        ):
             place = Place(AT, len(kinds) - 1 - level, names, draft.signer)
             CA_MUTATIONS[mutation][1](chance, draft, place)
             notes.append(f"ca{level}:{mutation}")
@@ -93,8 +95,3 @@ def _leaf(chance: random.Random, issuer: bytes, signer: Signer) -> Draft:
     draft = Maker(chance, AT, "plain").holder(issuer, signer, key)
     draft.put(Ext(AKI, False, der.sequence(der.context_primitive(0, signer.key_id))))
     return draft
-
-
-def as_case(chain: Chain, leaf: bytes) -> Case:
-    """For the judges of opinions.py."""
-    return Case(Family(0, [chain.anchor], list(chain.cas)), leaf, [], chain.notes)

@@ -1,4 +1,4 @@
-"""What must not change a verdict: the path that decides, the kernels, the cache, the order, the neighbours, who brought the CAs."""
+"""What must not change a verdict: which path decides, kernels, the cache, order, neighbours, and who brought the CAs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from sekisho.trust import TrustError, TrustStore
 from sekisho.verifier import Verifier
 
 SETTINGS: Final = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 OK: Final = Reason.CERTIFICATE_OK
 
@@ -48,7 +51,7 @@ def test_the_fast_path_decides_as_the_slow_one(chain: Chain, profile: Profile) -
         if slow is None or fast is None:
             return
         admitted = told(fast, [chain.good])
-        assert told(slow, [leaf]) == told(fast, [leaf]), (chain.notes, admitted)
+        assert told(slow, [leaf]) == told(fast, [leaf]), (chain.notes, admitted, leaf.hex())
 
 
 @SETTINGS
