@@ -233,7 +233,7 @@ def by_asn1crypto(data: bytes) -> Fields:
             tbs["subject"].dump(),
             tuple(extensions),
         )
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, UnicodeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, UnicodeError, AttributeError) as error:
         raise Refused(f"{type(error).__name__}: {str(error).splitlines()[0][:90] if str(error) else ''}") from None
 
 
@@ -314,6 +314,27 @@ RULES: Final[tuple[Rule, ...]] = (
         "",
         "RFC 5280, 4.2: an extension that is not recognized is octets; asn1crypto reads some that sekisho does not know",
         _read_without_others,
+    ),
+    *(
+        Rule(
+            oracle,
+            "BuiltIn(Standard|Domain)|ORAddress|ExtensionAttribute",
+            "native/src/name.c: of an x400Address, which nobody uses, the form alone is read",
+            lambda data: b"\xa3" in data,
+        )
+        for oracle in ("pyasn1", "asn1crypto")
+    ),
+    Rule(
+        "asn1crypto",
+        "Port could not be cast|Port out of range|Invalid IPv6 URL|netloc",
+        "RFC 5280, 4.2.1.6: a URI is an IA5String here; asn1crypto takes it apart",
+        lambda data: b"\x86" in data,
+    ),
+    Rule(
+        "asn1crypto",
+        "'InstanceOf' object has no attribute",
+        "RFC 5280, 4.2.1.6: an ediPartyName has strings of five kinds; asn1crypto names none of them and fails",
+        lambda data: b"\xa5" in data,
     ),
     Rule(
         "asn1crypto",

@@ -34,10 +34,21 @@ BATCH: Final = 1024
 LOGINS_SHARE: Final = 6
 """One batch in so many is of logins."""
 FORM_SHARE: Final = 8
-"""Of certificates refused for their form, the peers are asked about one in so many (tests.property.der looks at all)."""
+"""Of certificates refused for `FORM`, the peers are asked about one in so many; tests.property.der looks at the form of all."""
 FORM: Final = frozenset(
-    int(reason) for reason in Reason if reason.name.startswith("CERTIFICATE_") and reason is not Reason.CERTIFICATE_OK
+    int(reason)
+    for reason in Reason
+    if (reason.name.startswith(("CERTIFICATE_", "KEY_")) and reason is not Reason.CERTIFICATE_OK)
+    or reason
+    in (
+        Reason.ALGORITHM_NOT_ALLOWED,
+        Reason.EXTENDED_KEY_USAGE,
+        Reason.ISSUER_NOT_ALLOWED,
+        Reason.LEAF_IS_CA,
+        Reason.TOO_MANY_INTERMEDIATES,
+    )
 ) - {int(Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL)}
+"""Refusals for a leaf's form and key, and for what a profile asks for: what peers say of them is no news."""
 
 
 @dataclass

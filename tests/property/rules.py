@@ -639,7 +639,8 @@ RULES += (
     _refuse(
         "names-by-octets",
         "openssl",
-        "issuer-unknown issuer-signature-wrong path-refused",
+        "issuer-unknown issuer-signature-wrong path-refused issuer-expired issuer-not-yet-valid path-too-long policy "
+        "name-constraints",
         "docs/SECURITY.md: names are equal when their DER is; RFC 5280, 7.1, allows for case and spaces",
         _name_form,
     ),
