@@ -181,6 +181,7 @@ def _signature(chance: random.Random, case: Case, challenge: bytes, profile_name
 def told(engine: Engine, batch: Batch, logins: list[Login], keys: Keys, folder: Path) -> list[int]:
     """sekisho's reasons, where nothing was accepted yet."""
     own = batch.profile_name == "own"
+    claims = ClaimsFile(folder) if own else None
     verifier = Verifier(
         store_of(batch),
         batch.profile,
@@ -188,7 +189,7 @@ def told(engine: Engine, batch: Batch, logins: list[Login], keys: Keys, folder: 
         audience=AUDIENCE,
         tenant=TENANT,
         challenges=keys if own else None,  # type: ignore[arg-type]
-        claims=ClaimsFile(folder) if own else None,  # type: ignore[arg-type]
+        claims=claims,  # type: ignore[arg-type]
     )
     reasons: list[int] = []
     for first in range(0, len(logins), 240):  # one range of one worker: nothing is locked in between
@@ -203,6 +204,8 @@ def told(engine: Engine, batch: Batch, logins: list[Login], keys: Keys, folder: 
         )
         verdicts = verifier.verify_logins(columns, at=batch.at, confirmations=10**6)
         reasons += verdicts.array["reason"].tolist()
+    if claims is not None:
+        claims.path.unlink()
     return reasons
 
 

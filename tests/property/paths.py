@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -278,8 +279,16 @@ def hold(
     progress: Callable[[Report], None] = lambda _: None,
     batch_size: int = BATCH,
 ) -> Report:
-    """About `count` cases of a seed, beginning with batch `first`."""
+    """About `count` cases of a seed, beginning with batch `first`.  Interrupted, it tells what it has."""
     report = Report()
+    with suppress(KeyboardInterrupt):
+        _hold(report, count, seed, first, progress, batch_size)
+    return report
+
+
+def _hold(  # noqa: PLR0917
+    report: Report, count: int, seed: object, first: int, progress: Callable[[Report], None], batch_size: int
+) -> None:
     judge = Judge(report)
     number = first
     while report.cases < count:
@@ -293,7 +302,6 @@ def hold(
             judge.hold(batch, f"{seed}/{number}")
         progress(report)
         number += 1
-    return report
 
 
 UNREACHED: Final = {
@@ -339,11 +347,20 @@ def table(report: Report) -> str:
 
 
 def replay(path: Path) -> int:
-    """The cases of a file again, each by itself; how many are still unexplained."""
+    """The cases of a file again, each by itself; how many are still unexplained.
+
+    A verdict that depends on what was judged before shows only in its batch: for a case that is quiet by itself, the command
+    is told that judges its batch again.
+    """
     report = Report()
     judge = Judge(report)
     for line in path.read_text().splitlines():
-        judge.hold(from_json(json.loads(line)), "replay")
+        kept = json.loads(line)
+        before = sum(report.unexplained.values())
+        judge.hold(from_json(kept), "replay")
+        if sum(report.unexplained.values()) == before:
+            seed, number, _ = kept["label"].rsplit("/", 2)
+            print(f"{kept['label']}: quiet by itself; its batch: --seed {seed} --first {number} --count {2 * BATCH}")
     print(table(report))
     return sum(report.unexplained.values())
 
@@ -359,10 +376,16 @@ def main() -> None:
     if chosen.replay:
         sys.exit(1 if replay(chosen.replay) else 0)
     print(f"seed {chosen.seed}, {chosen.count} cases", file=sys.stderr)
-    started, told = time.monotonic(), [time.monotonic()]
+    started, told, written = time.monotonic(), [time.monotonic()], [0]
+    chosen.log.unlink(missing_ok=True)
 
     def progress(report: Report) -> None:
+        """Cases go to the log as they are found, so that a run that is killed leaves them."""
         now = time.monotonic()
+        if len(report.kept) > written[0]:
+            with chosen.log.open("a") as log:
+                log.writelines(json.dumps(one) + "\n" for one in report.kept[written[0] :])
+            written[0] = len(report.kept)
         if now - told[0] > 10:
             told[0] = now
             unexplained = sum(report.unexplained.values())
@@ -371,8 +394,8 @@ def main() -> None:
 
     report = hold(chosen.count, chosen.seed, first=chosen.first, progress=progress)
     print(table(report))
+    progress(report)
     if report.kept:
-        chosen.log.write_text("".join(json.dumps(one) + "\n" for one in report.kept))
         print(f"{len(report.kept)} cases written to {chosen.log}")
     print(
         f"{report.cases} cases, seed {chosen.seed}: {report.accepted} accepted, {report.false_accepts} false accepts, "
