@@ -8,7 +8,12 @@ A profile is plain TOML.  Every key, with what it means when it is left out:
     issuers = ["CN=CA,O=Org,C=JP"]  # names (RFC 4514) of CAs, one of which stands above the leaf; left out: any trusted
     signature_algorithms = ["rsassa-pkcs1-v1_5-sha256"]   # required; with which certificates may be signed
     policies = ["1.2.3.4"]          # certificate policies, one of which the leaf must be valid for; left out: any
-    path_length_max = 0             # CA certificates between the anchor and the leaf; 0
+    initial_explicit_policy = false # true: the leaf must be valid for some policy; where `policies` are given it must be; false
+    initial_policy_mapping_inhibit = false  # true: no CA may map a policy to another; false
+    initial_any_policy_inhibit = false      # true: anyPolicy in a certificate stands for none; false
+    path_length_max = 0             # CA certificates between the anchor and the leaf, at most 16; 0
+    intermediates_max = 4           # CA certificates that a login may bring along, at most 16; 4
+    ca_leaf_allowed = false         # true: a CA certificate may be the leaf; false
     clock_skew = 0                  # seconds added at both ends of a certificate's validity, at most 300; 0
     revocation = "required"         # "off" in test profiles only; "required"
     challenge = "own"               # "foreign": the relying party's own, who then sees to their single use; "own"
@@ -37,6 +42,9 @@ A profile is plain TOML.  Every key, with what it means when it is left out:
     [extended_key_usage]            # purposes of RFC 5280, 4.2.1.12; left out: anything
     any_of = ["clientAuth"]         # one of them must be named, where the extension is there
     required = false                # true: the extension must be there
+    of_cas = true                   # true: a CA whose extension names other purposes alone issues nothing; true
+
+The three keys that begin with `initial` are inputs (e) to (g) of RFC 5280, 6.1.1.
 
 The signature mode is fixed here, by issuer and purpose, and never read off a signature, since one RSA key can sign in
 all of them.  The bare-hash mode (A') and the raw mode (B) let whoever chooses the challenge harvest a signature on a
@@ -120,7 +128,7 @@ EXTENDED_KEY_USAGES: Final[Mapping[str, int]] = {
 
 RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
 RSA_BITS_MAX: Final = 8192  # SEKI_RSA_BITS_MAX in native/src/spki.h
-PATH_LENGTH_MAX: Final = 7  # SEKI_PATH_DEPTH_MAX in native/src/trust.h, the anchor left out
+PATH_LENGTH_MAX: Final = 16  # SEKI_PATH_DEPTH_MAX in native/src/trust.h, the anchor left out
 CLOCK_SKEW_MAX: Final = 300  # seconds; more would be another date, not another clock
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -172,8 +180,14 @@ class Profile:
     key_usage_forbidden: tuple[str, ...] = ()
     extended_key_usage: tuple[str, ...] = ()
     extended_key_usage_required: bool = False
+    extended_key_usage_of_cas: bool = True
     policies: tuple[str, ...] = ()
+    initial_explicit_policy: bool = False
+    initial_policy_mapping_inhibit: bool = False
+    initial_any_policy_inhibit: bool = False
     path_length_max: int = 0
+    intermediates_max: int = lib.SEKI_INTERMEDIATES_DEFAULT
+    ca_leaf_allowed: bool = False
     clock_skew: int = 0
     revocation: Revocation = "required"
     challenge: Challenge = "own"
@@ -247,6 +261,7 @@ class Profile:
         _within("rsa_bits.min", self.rsa_bits_min, RSA_BITS_MIN, RSA_BITS_MAX)
         _within("rsa_bits.max", self.rsa_bits_max, self.rsa_bits_min, RSA_BITS_MAX)
         _within("path_length_max", self.path_length_max, 0, PATH_LENGTH_MAX)
+        _within("intermediates_max", self.intermediates_max, 0, lib.SEKI_INTERMEDIATES_MAX)
         _within("clock_skew", self.clock_skew, 0, CLOCK_SKEW_MAX)
 
     def _check_modes(self) -> None:
@@ -286,6 +301,8 @@ class Profile:
             raise ProfileError(f"key_usage: {', '.join(sorted(both))} cannot be both required and forbidden")
         if self.extended_key_usage_required and not self.extended_key_usage:
             raise ProfileError("extended_key_usage: where it is required, any_of must name a purpose")
+        if not self.extended_key_usage_of_cas and not self.extended_key_usage:
+            raise ProfileError("extended_key_usage.of_cas: where any_of names no purpose there is nothing to switch off")
         if self.revocation == "off" and not self.test:
             raise ProfileError(
                 'revocation: "off" is for test profiles (test = true) alone: without revocation data nobody can say '
@@ -344,7 +361,13 @@ class Profile:
         native.key_usage_forbidden = sum(KEY_USAGES[one] for one in self.key_usage_forbidden)
         native.extended_key_usage = sum(EXTENDED_KEY_USAGES[one] for one in self.extended_key_usage)
         native.extended_key_usage_required = self.extended_key_usage_required
+        native.ca_purposes_ignored = not self.extended_key_usage_of_cas
+        native.initial_explicit_policy = self.initial_explicit_policy
+        native.initial_policy_mapping_inhibit = self.initial_policy_mapping_inhibit
+        native.initial_any_policy_inhibit = self.initial_any_policy_inhibit
         native.path_length_max = self.path_length_max
+        native.intermediates_max = self.intermediates_max
+        native.ca_leaf_allowed = self.ca_leaf_allowed
         native.revocation = {"off": lib.SEKI_REVOCATION_OFF, "required": lib.SEKI_REVOCATION_REQUIRED}[self.revocation]
         native.challenge = {"own": lib.SEKI_CHALLENGE_OWN, "foreign": lib.SEKI_CHALLENGE_FOREIGN}[self.challenge]
         native.policy_count = len(self.policies)
@@ -373,7 +396,12 @@ _KEYS: Final[Mapping[str, tuple[str, type]]] = {
     "issuers": ("issuers", list),
     "signature_algorithms": ("signature_algorithms", list),
     "policies": ("policies", list),
+    "initial_explicit_policy": ("initial_explicit_policy", bool),
+    "initial_policy_mapping_inhibit": ("initial_policy_mapping_inhibit", bool),
+    "initial_any_policy_inhibit": ("initial_any_policy_inhibit", bool),
     "path_length_max": ("path_length_max", int),
+    "intermediates_max": ("intermediates_max", int),
+    "ca_leaf_allowed": ("ca_leaf_allowed", bool),
     "clock_skew": ("clock_skew", int),
     "revocation": ("revocation", str),
     "challenge": ("challenge", str),
@@ -392,6 +420,7 @@ _KEYS: Final[Mapping[str, tuple[str, type]]] = {
     "key_usage.forbidden": ("key_usage_forbidden", list),
     "extended_key_usage.any_of": ("extended_key_usage", list),
     "extended_key_usage.required": ("extended_key_usage_required", bool),
+    "extended_key_usage.of_cas": ("extended_key_usage_of_cas", bool),
 }
 _TABLES: Final = {key.split(".")[0] for key in _KEYS if "." in key}
 _REQUIRED: Final = ("name", "class", "signature_algorithms", "modes")

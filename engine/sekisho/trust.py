@@ -53,6 +53,8 @@ class IssuerReport:
         identity: SHA-256 of subject Name and SubjectPublicKeyInfo, hexadecimal: what certificates under it are known
             by.  Empty if it cannot be read.
         fingerprint: SHA-256 of the certificate, hexadecimal.
+        ways: chains of certificates of the store that lead from it up to an anchor. Where there are several, `slow`,
+            `parent` and `window` are those of the first, one of the shortest; a leaf is good if one of them is.
     """
 
     source: str
@@ -64,6 +66,7 @@ class IssuerReport:
     window: tuple[int, int] | None
     identity: str
     fingerprint: str
+    ways: int = 1
 
     def __str__(self) -> str:
         kind = "anchor" if self.anchor else "intermediate"
@@ -72,7 +75,7 @@ class IssuerReport:
 
 
 class TrustStore:
-    """Trust anchors, and intermediates linked to them once.  Immutable, and shared by threads freely.
+    """Trust anchors, and intermediates with every way up to them.  Immutable, and shared by threads freely.
 
     Args:
         anchors: certificates in DER that are trusted of themselves.  They need not be self-signed.
@@ -196,6 +199,7 @@ class TrustStore:
             window=(report.window_from, report.window_to) if readable else None,
             identity=bytes(report.identity).hex() if readable else "",
             fingerprint=hashlib.sha256(der).hexdigest(),
+            ways=report.ways,
         )
 
 

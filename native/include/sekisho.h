@@ -134,7 +134,8 @@ enum {
     SEKI_CHALLENGE_SIZE_MAX = 200,     /* bytes; docs/ARCHITECTURE.md */
     SEKI_FOREIGN_CHALLENGE_SIZE_MAX = 4096, /* bytes; mode B takes at most k-11 of them anyway */
     SEKI_SIGNATURE_SIZE_MAX = 2048,    /* bytes; RSA-16384 would be 2,048 */
-    SEKI_INTERMEDIATES_MAX = 4,        /* certificates a login; docs/ARCHITECTURE.md */
+    SEKI_INTERMEDIATES_MAX = 16,       /* certificates a login, whatever its profile; real chains have 1 or 2 */
+    SEKI_INTERMEDIATES_DEFAULT = 4,    /* what a profile allows that says nothing; docs/ARCHITECTURE.md */
     SEKI_REQUEST_SIZE_MAX = 256,       /* bytes of a request id; a UUID has 36 */
     SEKI_MESSAGE_SIZE_MAX = 1073741824, /* bytes; a signed message in verify_signatures */
     SEKI_ROWS_MAX = 16777216,          /* rows a batch */
@@ -460,18 +461,21 @@ typedef struct seki_trust seki_trust;
 
 /* anchors, intermediates: certificates in DER, one a row; intermediates may have no rows.
  * reasons: one for each anchor, then one for each intermediate: 0, or why it can issue nothing (it is kept out).
- * An intermediate is linked to the anchor or intermediate whose key verifies its signature. */
+ * An intermediate is linked to every anchor and intermediate whose key verifies its signature: each chain of certificates up
+ * to an anchor is a way, and a leaf is good if it is good by one of them. */
 SEKI_MUST_USE seki_status seki_trust_new(const seki_column *anchors, uint64_t anchor_rows,
                                          const seki_column *intermediates, uint64_t intermediate_rows,
                                          uint16_t *reasons, seki_trust **out);
 void seki_trust_free(seki_trust *trust);
 
-/* What the store made of one of its certificates (anchors first, in the order given). */
+/* What the store made of one of its certificates (anchors first, in the order given).  Several ways may lead up from it: `slow`,
+ * `parent` and the window are those of the first, which is one of the shortest. */
 typedef struct {
     uint16_t reason;        /* as in seki_trust_new */
     uint8_t anchor;         /* 1: a trust anchor */
     uint8_t slow;           /* 1: each of its leaves goes through OpenSSL whole */
     int32_t parent;         /* index of its issuer, -1 for an anchor */
+    uint32_t ways;          /* that lead up from it; an anchor has one, itself */
     int64_t window_from;    /* the latest notBefore of its chain */
     int64_t window_to;      /* the earliest notAfter of its chain */
     uint8_t identity[32];   /* SHA-256 of subject Name and SubjectPublicKeyInfo: what certificates under it are known by */
@@ -515,6 +519,13 @@ typedef struct {
     uint8_t path_length_max;        /* CA certificates between anchor and leaf */
     uint8_t revocation;             /* SEKI_REVOCATION_* */
     uint8_t challenge;              /* SEKI_CHALLENGE_* */
+    uint8_t intermediates_max;      /* CA certificates a login may bring; at most SEKI_INTERMEDIATES_MAX */
+    uint8_t ca_leaf_allowed;        /* 1: a CA certificate may be the end of a path; 0: LEAF_IS_CA */
+    uint8_t ca_purposes_ignored;    /* 1: the extendedKeyUsage of CAs is not held against extended_key_usage */
+    uint8_t initial_explicit_policy;        /* RFC 5280, 6.1.1 (f): 1: the path must be valid for some policy; */
+                                            /* where policies are given it must be, whatever stands here */
+    uint8_t initial_policy_mapping_inhibit; /* RFC 5280, 6.1.1 (e): 1: no mappings */
+    uint8_t initial_any_policy_inhibit;     /* RFC 5280, 6.1.1 (g): 1: anyPolicy matches nothing */
     uint32_t policy_count;          /* 0: any; else the leaf must be valid for one of them */
     seki_oid policies[8];
     int64_t clock_skew;             /* seconds added at both ends of a certificate's validity; 0 to 300 */
@@ -525,7 +536,8 @@ typedef struct {
 /* A profile over a trust store, with the challenges it takes.  Shared by threads.  Borrows all its parts. */
 typedef struct seki_verifier seki_verifier;
 
-/* issuers_allowed: one byte for each certificate of `trust`: 1 if leaves under it are for this profile. */
+/* issuers_allowed: one byte for each certificate of `trust`: 1 if leaves below it are for this profile, whether it issued them
+ * or a CA below it did: of the ways up from a leaf, those that pass through such a certificate. */
 SEKI_MUST_USE seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
                                             const uint8_t *issuers_allowed, seki_verifier **out);
 void seki_verifier_free(seki_verifier *verifier);
@@ -534,7 +546,7 @@ void seki_verifier_free(seki_verifier *verifier);
 typedef struct {
     uint64_t rows;
     seki_column certificates;  /* DER */
-    seki_column intermediates; /* may be absent; a row holds up to SEKI_INTERMEDIATES_MAX certificates in DER, end to end */
+    seki_column intermediates; /* may be absent; a row holds up to the profile's number of certificates in DER, end to end */
     const int64_t *at;         /* the time to judge at, seconds */
     uint64_t at_stride;        /* 1: a time a row; 0: at[0] for all */
     uint64_t confirmations;    /* as in seki_signature_batch */
@@ -604,6 +616,18 @@ typedef struct {
 SEKI_MUST_USE seki_status seki_engine_cache_statistics(const seki_engine *engine, seki_cache_statistics *out);
 /* Forgets every certificate (the counters stay). */
 void seki_engine_cache_clear(seki_engine *engine);
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* Whether two Names (whole, in DER) are the same by RFC 5280, 7.1: *out is 1 or 0.  ASCII letters are compared without case, white
+ * space is trimmed and collapsed, PrintableString, UTF8String, IA5String, BMPString and UniversalString are compared as
+ * characters, TeletexString byte for byte, the attributes of an RDN as a set.
+ * SEKI_E_ARGUMENT: one is no well-formed Name, by the rules under which certificates are read. */
+SEKI_MUST_USE seki_status seki_name_equal(const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length, uint32_t *out);
+
+/* Whether `name` is `base` or stands below it in the directory (RFC 5280, 4.2.1.10): its first RDNs are those of `base`. */
+SEKI_MUST_USE seki_status seki_name_within(const uint8_t *name, size_t name_length, const uint8_t *base, size_t base_length,
+                                           uint32_t *out);
 
 /* ---- certificate, field by field ------------------------------------------------------------- */
 

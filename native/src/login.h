@@ -33,10 +33,8 @@ typedef struct {
     /* the path, where not known */
     int32_t candidates[SEKI_ISSUER_CANDIDATES_MAX];
     size_t candidate_count, candidate;
-    int32_t issuer;          /* -1: not found */
-    seki_span sent[SEKI_INTERMEDIATES_MAX]; /* the leaf's issuer first, up to one below `issuer` */
-    size_t sent_count;
-    int64_t window_from, window_to; /* of the CA certificates */
+    int32_t issuer;          /* of the trust store, whose key verified the leaf; -1: not found */
+    bool verified;           /* the leaf's signature, by a key of the store or one that leads to it */
 } seki_login_row;
 
 typedef struct {

@@ -32,6 +32,9 @@
 /* the one attribute that is a BIT STRING: X.520, 6.2.7 */
 #define SEKI_OID_UNIQUE_IDENTIFIER "\x55\x04\x2d" /* 2.5.4.45 */
 
+/* an address in a subject: RFC 5280, 4.1.2.6 */
+#define SEKI_OID_EMAIL_ADDRESS "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01" /* 1.2.840.113549.1.9.1 */
+
 /* extensions: RFC 5280, 4.2; id-ce is 2.5.29 */
 #define SEKI_OID_ID_CE "\x55\x1d"
 #define SEKI_OID_AUTHORITY_INFO "\x2b\x06\x01\x05\x05\x07\x01\x01" /* 1.3.6.1.5.5.7.1.1 */

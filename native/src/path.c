@@ -1,9 +1,15 @@
 #include "path.h"
 
+bool seki_profile_wants_policy(const seki_profile *profile)
+{
+    return profile->policy_count != 0 || profile->initial_explicit_policy != 0;
+}
+
+/* Natively: by a policy of the profile that stands in the leaf.  Which policy of no list would do is for OpenSSL. */
 static bool meets_policies(const seki_certificate *leaf, const seki_profile *profile)
 {
     if (profile->policy_count == 0)
-        return true;
+        return profile->initial_explicit_policy == 0;
     for (uint32_t i = 0; i < profile->policy_count; i++)
         if (seki_certificate_has_policy(leaf, (seki_span){profile->policies[i].bytes, profile->policies[i].length}))
             return true;
@@ -32,9 +38,9 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
                          | SEKI_EXT_SUBJECT_DIRECTORY;
     if ((leaf->critical & (SEKI_EXT_UNKNOWN | only_read)) != 0)
         return SEKI_CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL;
-    if (leaf->is_ca)
+    if (leaf->is_ca && profile->ca_leaf_allowed == 0)
         return SEKI_LEAF_IS_CA;
-    if ((leaf->extensions & SEKI_EXT_NAME_CONSTRAINTS) != 0)
+    if (!leaf->is_ca && (leaf->extensions & SEKI_EXT_NAME_CONSTRAINTS) != 0)
         return SEKI_NAME_CONSTRAINTS; /* RFC 5280, 4.2.1.10: only in a CA certificate; OpenSSL does not look */
     if (at < leaf->not_before - profile->clock_skew)
         return SEKI_NOT_YET_VALID;
@@ -58,15 +64,15 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
         return reason;
     /* A policy that is not the profile's own may be anyPolicy, or be mapped by a CA above (RFC 5280, 6.1.4 (b)): such a
      * leaf is not plain, and OpenSSL decides.  One without any policy is valid for none (6.1.3 (e)). */
-    return profile->policy_count != 0 && (leaf->extensions & SEKI_EXT_POLICIES) == 0 ? SEKI_POLICY : SEKI_NOT_DECIDED;
+    return seki_profile_wants_policy(profile) && (leaf->extensions & SEKI_EXT_POLICIES) == 0 ? SEKI_POLICY : SEKI_NOT_DECIDED;
 }
 
-bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_issuer *issuer, const seki_profile *profile)
+bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_way *way, const seki_profile *profile)
 {
     uint32_t for_openssl = SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS | SEKI_EXT_INHIBIT_ANY_POLICY;
     uint32_t never_critical = SEKI_EXT_AUTHORITY_KEY_ID | SEKI_EXT_SUBJECT_KEY_ID;
     bool subject_empty = leaf->subject.length <= 2;
-    return !issuer->slow && leaf->version == 3 && (leaf->extensions & for_openssl) == 0
+    return !way->slow && leaf->version == 3 && !leaf->is_ca && (leaf->extensions & for_openssl) == 0
            && (leaf->critical & never_critical) == 0 && (leaf->key_usage & SEKI_KU_KEY_CERT_SIGN) == 0
            && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile)
            && leaf->authority_key_id.length != 0 /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */
@@ -83,35 +89,75 @@ seki_reason seki_ca_fits(const seki_certificate *ca, bool anchor, const seki_pro
     /* A CA for other purposes issues nothing for this one.  RFC 5280, 4.2.1.12, leaves purposes of CAs open; everybody who
      * reads them reads them so, OpenSSL among them, but only for purposes of its own (X509_PURPOSE_*), never for a list. */
     bool has_purposes = (ca->extensions & SEKI_EXT_EXTENDED_KEY_USAGE) != 0;
-    if (has_purposes && profile->extended_key_usage != 0
+    if (has_purposes && profile->ca_purposes_ignored == 0 && profile->extended_key_usage != 0
         && (ca->extended_key_usage & (profile->extended_key_usage | SEKI_EKU_ANY)) == 0)
         return SEKI_EXTENDED_KEY_USAGE;
     return SEKI_NOT_DECIDED;
 }
 
-seki_reason seki_issuer_check(const seki_trust *trust, const seki_issuer *issuer, const seki_profile *profile, bool allowed,
-                              int64_t at)
+seki_reason seki_way_check(const seki_trust *trust, const seki_way *way, const seki_profile *profile, bool allowed, int64_t at)
 {
-    if (issuer->reason != 0)
-        return (seki_reason)issuer->reason;
     if (!allowed)
         return SEKI_ISSUER_NOT_ALLOWED;
-    if (at < issuer->window_from - profile->clock_skew)
+    if (at < way->window_from - profile->clock_skew)
         return SEKI_ISSUER_NOT_YET_VALID;
-    if (at > issuer->window_to + profile->clock_skew)
+    if (at > way->window_to + profile->clock_skew)
         return SEKI_ISSUER_EXPIRED;
-    if (issuer->depth > profile->path_length_max)
+    if (way->depth > profile->path_length_max)
         return SEKI_PATH_TOO_LONG;
     /* The signatures between the CAs below the anchor are of allowed algorithms too; their keys and purposes fit. */
-    for (const seki_issuer *ca = issuer;; ca = &trust->issuers[ca->parent]) {
+    for (;; way = &trust->ways[way->parent]) {
+        const seki_issuer *ca = &trust->issuers[way->issuer];
         seki_reason reason = seki_ca_fits(&ca->certificate, ca->anchor, profile);
         if (reason != SEKI_NOT_DECIDED)
             return reason;
-        if (ca->parent < 0)
+        if (way->parent < 0)
             return SEKI_NOT_DECIDED;
         if ((profile->signature_algorithms >> ca->certificate.signature_algorithm & 1) == 0)
             return SEKI_ALGORITHM_NOT_ALLOWED;
     }
+}
+
+size_t seki_path_certificates(const seki_trust *trust, const seki_certificate *leaf, const seki_path *path,
+                              const seki_certificate *out[SEKI_PATH_CERTIFICATES_MAX])
+{
+    size_t count = 0;
+    out[count++] = leaf;
+    for (size_t i = 0; i < path->sent_count; i++)
+        out[count++] = path->sent[i];
+    for (int32_t at = path->way; at >= 0; at = trust->ways[at].parent)
+        out[count++] = &trust->issuers[trust->ways[at].issuer].certificate;
+    return count;
+}
+
+/* How far a way came, in the order in which ways are judged. */
+static unsigned progress(seki_reason reason)
+{
+    switch (reason) {
+    case SEKI_ISSUER_UNKNOWN:
+        return 0;
+    case SEKI_ISSUER_SIGNATURE_WRONG:
+        return 1;
+    case SEKI_ISSUER_NOT_ALLOWED:
+        return 2;
+    case SEKI_ISSUER_NOT_YET_VALID:
+    case SEKI_ISSUER_EXPIRED:
+        return 3;
+    case SEKI_PATH_TOO_LONG:
+        return 4;
+    case SEKI_KEY_TOO_SMALL:
+    case SEKI_KEY_EXPONENT:
+    case SEKI_EXTENDED_KEY_USAGE:
+    case SEKI_ALGORITHM_NOT_ALLOWED:
+        return 5;
+    default: /* what constraints, policies or OpenSSL say of the path as a whole */
+        return 6;
+    }
+}
+
+seki_reason seki_more_useful(seki_reason one, seki_reason other)
+{
+    return progress(other) > progress(one) ? other : one;
 }
 
 uint32_t seki_profile_mode(const seki_profile *profile, seki_key_kind kind)

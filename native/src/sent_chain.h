@@ -1,27 +1,25 @@
-/* sent_chain.h: CA certificates that came with a login, between its leaf and the trust store.
+/* sent_chain.h: the search for a path over CA certificates that came with a login, and by names that match in normal form alone.
  *
- * They are strangers until their signatures verify: read by our reader, judged as CAs, each signature
- * checked natively, all under a budget; what they constrain is then for OpenSSL (slow_path.h). */
+ * What was sent is a stranger's until its signature verifies: read by our reader, judged as a CA, each signature
+ * checked natively, all under a budget; what it constrains is then judged with the whole path (judge.h). */
 #ifndef SEKI_SENT_CHAIN_H
 #define SEKI_SENT_CHAIN_H
 
-#include "engine.h"
+#include "judge.h"
 
 enum {
-    SEKI_SENT_SIGNATURES_MAX = 12, /* signature checks a login with sent certificates may cost */
-    SEKI_SENT_PATHS_MAX = 4,       /* whole paths of one login that are judged, each by OpenSSL */
+    SEKI_SENT_SIGNATURES_MIN = 12,  /* signature checks that a search may cost, */
+    SEKI_SENT_SIGNATURES_SHARE = 3, /* or so many for each certificate that the profile lets a login bring */
+    SEKI_SENT_STEPS_MAX = 1024,     /* possible issuers looked at: among 16 certificates there are 256 pairs */
     SEKI_SENT_RSA_BITS_MAX = 4096, /* of a sent CA's key, which anybody can have made: RSA-8192 costs four times as much */
     SEKI_SENT_EXPONENT_BITS_MAX = 33 /* nobody uses more (spki.h); 64 bits cost four times as much */
 };
 
-/* Judges the path that stands in `row`: 0, or the reason against it. */
-typedef seki_reason (*seki_path_judge)(void *context, seki_login_row *row);
-
-/* Looks for a way from row->leaf over row->intermediates to an issuer of `trust` that `judge` accepts, going back where a
- * way ends (RFC 4158, 2.4.2; OpenSSL's builder does not).  Sets row->issuer, sent, sent_count and the window of the sent certificates.
- * Returns 0; else the reason of the first whole path, or why there was none; row->issuer is then -1.
+/* Looks for a way from the row's leaf over row->intermediates, in any order or none of them, to an issuer of the trust store up
+ * from which `judgement` takes a way, going back where a way ends (RFC 4158, 2.4.2; OpenSSL's builder does not).
+ *   tried  of the issuers that row->candidates names, those that need no further look
+ * Returns 0 if a path was taken: it stands in the judgement; row->cached.entry.issuer is then the leaf's issuer.  Else the reason.
  * *signatures is how many were checked, whatever the outcome. */
-seki_reason seki_sent_chain(const seki_trust *trust, const seki_profile *profile, seki_workspace *space, seki_login_row *row,
-                            seki_path_judge judge, void *context, size_t *signatures);
+seki_reason seki_sent_chain(seki_judgement *judgement, seki_workspace *space, size_t tried, size_t *signatures);
 
 #endif

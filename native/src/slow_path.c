@@ -130,8 +130,12 @@ static bool set_up(X509_STORE_CTX *ctx, const seki_profile *profile, int64_t at)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
     unsigned long flags = X509_V_FLAG_X509_STRICT | X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_POLICY_CHECK;
-    if (profile->policy_count != 0)
+    if (seki_profile_wants_policy(profile))
         flags |= X509_V_FLAG_EXPLICIT_POLICY;
+    if (profile->initial_policy_mapping_inhibit != 0)
+        flags |= X509_V_FLAG_INHIBIT_MAP;
+    if (profile->initial_any_policy_inhibit != 0)
+        flags |= X509_V_FLAG_INHIBIT_ANY;
     if (at == NO_TIME)
         flags |= X509_V_FLAG_NO_CHECK_TIME;
     if (param == NULL || X509_VERIFY_PARAM_set_flags(param, flags) != 1 || !add_policies(param, profile))
@@ -150,21 +154,20 @@ static bool push(STACK_OF(X509) *path, X509 *x509)
     return false;
 }
 
-/* The leaf, the CA certificates that were sent, then `issuer` and its parents up to the anchor. */
-static bool collect(const seki_trust *trust, const seki_issuer *issuer, X509 *leaf, const seki_span *sent, size_t sent_count,
-                    STACK_OF(X509) *path)
+/* The leaf, the CA certificates that were sent, then those of the way up to the anchor. */
+static bool collect(const seki_trust *trust, const seki_path *path, X509 *leaf, STACK_OF(X509) *out)
 {
-    if (X509_up_ref(leaf) != 1 || !push(path, leaf))
+    if (X509_up_ref(leaf) != 1 || !push(out, leaf))
         return false;
-    for (size_t i = 0; i < sent_count; i++)
-        if (!push(path, read_certificate(sent[i])))
+    for (size_t i = 0; i < path->sent_count; i++)
+        if (!push(out, read_certificate(path->sent[i]->der)))
             return false;
-    for (const seki_issuer *ca = issuer;; ca = &trust->issuers[ca->parent]) {
-        if (X509_up_ref(ca->x509) != 1 || !push(path, ca->x509))
+    for (int32_t at = path->way; at >= 0; at = trust->ways[at].parent) {
+        X509 *ca = trust->issuers[trust->ways[at].issuer].x509;
+        if (X509_up_ref(ca) != 1 || !push(out, ca))
             return false;
-        if (ca->parent < 0)
-            return true;
     }
+    return true;
 }
 
 /* `at` taken into [from, to): OpenSSL already calls the second of notAfter expired, which RFC 5280, 4.1.2.5 does not.
@@ -174,24 +177,23 @@ static int64_t within(int64_t at, int64_t from, int64_t to)
     return from >= to ? NO_TIME : at < from ? from : at >= to ? to - 1 : at;
 }
 
-seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, const seki_certificate *leaf,
-                           const seki_span *sent, size_t sent_count, const seki_profile *profile, int64_t window_from,
-                           int64_t window_to, int64_t at)
+seki_reason seki_slow_path(const seki_trust *trust, const seki_path *path, const seki_certificate *leaf,
+                           const seki_profile *profile, int64_t at)
 {
     ERR_clear_error(); /* what others left there is not ours to read */
     seki_reason reason = SEKI_ENGINE_FAULT;
     X509 *target = read_certificate(leaf->der);
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    STACK_OF(X509) *path = sk_X509_new_null();
-    at = within(at, leaf->not_before > window_from ? leaf->not_before : window_from,
-                leaf->not_after < window_to ? leaf->not_after : window_to);
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    at = within(at, leaf->not_before > path->window_from ? leaf->not_before : path->window_from,
+                leaf->not_after < path->window_to ? leaf->not_after : path->window_to);
     if (target == NULL || !readers_agree(target, leaf)) {
         reason = SEKI_PATH_REFUSED;
-    } else if (store != NULL && ctx != NULL && path != NULL && collect(trust, issuer, target, sent, sent_count, path)
-               && X509_STORE_add_cert(store, sk_X509_value(path, sk_X509_num(path) - 1)) == 1) {
+    } else if (store != NULL && ctx != NULL && chain != NULL && collect(trust, path, target, chain)
+               && X509_STORE_add_cert(store, sk_X509_value(chain, sk_X509_num(chain) - 1)) == 1) {
         X509_STORE_set_check_issued(store, issued_on_path);
-        if (X509_STORE_CTX_init(ctx, store, target, path) == 1 && X509_STORE_CTX_set_app_data(ctx, path) == 1
+        if (X509_STORE_CTX_init(ctx, store, target, chain) == 1 && X509_STORE_CTX_set_app_data(ctx, chain) == 1
             && set_up(ctx, profile, at))
             reason = X509_verify_cert(ctx) == 1
                          ? SEKI_NOT_DECIDED
@@ -203,7 +205,7 @@ seki_reason seki_slow_path(const seki_trust *trust, const seki_issuer *issuer, c
             reason = SEKI_ENGINE_FAULT;
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
-    sk_X509_pop_free(path, X509_free);
+    sk_X509_pop_free(chain, X509_free);
     X509_free(target);
     ERR_clear_error();
     return reason;

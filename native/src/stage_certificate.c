@@ -27,6 +27,9 @@ static bool decide_from_cache(const seki_verifier *verifier, seki_login_row *row
         /* Outside its window, or from before a kernel was found to accept wrongly, it says nothing: look again. */
         if (row->at < finding->from || row->at > finding->to || finding->doubts != seki_kernels_doubts())
             return false;
+        /* A refusal was found in the store's own ways; CA certificates that were sent may open another. */
+        if (finding->reason != SEKI_CERTIFICATE_OK && row->intermediates.length != 0)
+            return false;
         row->flags |= SEKI_FLAG_CACHE_HIT | finding->flags;
         if (finding->reason != SEKI_CERTIFICATE_OK)
             seki_refuse(row, (seki_reason)finding->reason);

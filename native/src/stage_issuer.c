@@ -1,17 +1,15 @@
-#include "path.h"
+#include "name_match.h"
 #include "sent_chain.h"
-#include "slow_path.h"
-#include "stages.h"
 
 /* Signature checks a batch may waste on sent chains that lead nowhere: 189 in one of 1,000 rows, some 130 ms of P-384. */
 enum { WASTED_MIN = 64, WASTED_SHARE = 8 };
 
 static void find_candidates(const seki_trust *trust, seki_login_row *row);
 static bool verify_round(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
-static void try_sent(seki_login_call *call, seki_workspace *space, seki_login_row *row);
-static void judge(seki_login_call *call, seki_login_row *row);
-static seki_reason judge_path(void *context, seki_login_row *row);
-static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason reason, uint32_t doubts);
+static void conclude(seki_login_call *call, seki_workspace *space, seki_login_row *row);
+static seki_reason look_further(seki_login_call *call, seki_workspace *space, seki_judgement *judgement);
+static bool matches_by_form(const seki_trust *trust, const seki_certificate *leaf);
+static void remember(const seki_login_call *call, const seki_judgement *judgement, seki_reason reason, int64_t from, int64_t to);
 
 void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count)
 {
@@ -20,20 +18,14 @@ void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_
             find_candidates(call->verifier->trust, &rows[i]);
     while (verify_round(call, space, rows, count))
         ; /* each round takes one candidate off every row that is left: at most SEKI_ISSUER_CANDIDATES_MAX */
-    for (size_t i = 0; i < count; i++) {
-        if (!seki_alive(&rows[i]) || rows[i].known)
-            continue;
-        if (rows[i].issuer >= 0)
-            judge(call, &rows[i]);
-        else
-            try_sent(call, space, &rows[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (seki_alive(&rows[i]) && !rows[i].known)
+            conclude(call, space, &rows[i]);
 }
 
 static void find_candidates(const seki_trust *trust, seki_login_row *row)
 {
     row->issuer = -1;
-    row->sent_count = 0;
     row->candidate = 0;
     row->candidate_count = seki_trust_candidates(trust, &row->leaf, row->candidates);
 }
@@ -78,47 +70,55 @@ static bool verify_round(seki_login_call *call, seki_workspace *space, seki_logi
     return waiting != 0;
 }
 
-/* No configured issuer signed the leaf. */
-static void try_sent(seki_login_call *call, seki_workspace *space, seki_login_row *row)
+/* Judges the ways up from the key that was found; where that is none, or refused, looks for others. */
+static void conclude(seki_login_call *call, seki_workspace *space, seki_login_row *row)
 {
     seki_verifier *verifier = call->verifier;
-    if (row->intermediates.length != 0) {
-        /* Chains that lead nowhere are what a flood would be made of: the batch pays for so many, the rest may try again. */
-        if (atomic_load_explicit(&call->wasted, memory_order_relaxed) > WASTED_MIN + call->batch->rows / WASTED_SHARE) {
-            seki_refuse(row, SEKI_PATH_BUDGET_SPENT);
-            return;
-        }
-        size_t signatures;
-        seki_refuse(row, seki_sent_chain(verifier->trust, &verifier->profile, space, row, judge_path, verifier, &signatures));
-        if (seki_alive(row))
-            remember(verifier, row, SEKI_NOT_DECIDED, call->doubts);
-        else
-            (void)atomic_fetch_add_explicit(&call->wasted, signatures, memory_order_relaxed);
-        return;
+    seki_judgement j;
+    seki_judgement_begin(&j, verifier, row);
+    seki_reason reason = row->candidate_count == 0 ? SEKI_ISSUER_UNKNOWN : SEKI_ISSUER_SIGNATURE_WRONG;
+    if (row->issuer >= 0) {
+        static const seki_path nothing = {.window_from = INT64_MIN, .window_to = INT64_MAX};
+        row->verified = true;
+        memcpy(row->cached.entry.issuer, verifier->trust->issuers[row->issuer].identity, sizeof row->cached.entry.issuer);
+        reason = seki_judge(&j, row->issuer, &nothing) ? SEKI_NOT_DECIDED : seki_judgement_reason(&j);
     }
-    if (row->candidate_count == 0) {
-        seki_refuse(row, SEKI_ISSUER_UNKNOWN);
-        return;
-    }
-    seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG);
+    if (reason != SEKI_NOT_DECIDED && !seki_judgement_ends(&j)
+        && (row->intermediates.length != 0 || matches_by_form(verifier->trust, &row->leaf)))
+        reason = look_further(call, space, &j);
+    else if (row->issuer >= 0 && reason != SEKI_NOT_DECIDED && j.lasting && !j.cut)
+        remember(call, &j, reason, j.from, j.to);
+    if (reason == SEKI_NOT_DECIDED)
+        remember(call, &j, reason, j.path.window_from, j.path.window_to);
     /* Every key of that name was tried, and OpenSSL confirmed each refusal. */
-    if (verifier->engine->cache != NULL && row->candidate_count < SEKI_ISSUER_CANDIDATES_MAX)
+    if (reason == SEKI_ISSUER_SIGNATURE_WRONG && row->intermediates.length == 0 && verifier->engine->cache != NULL
+        && row->candidate_count < SEKI_ISSUER_CANDIDATES_MAX)
         seki_cache_put_forged(verifier->engine->cache, row->cached.entry.fingerprint, verifier->trust->number);
+    seki_refuse(row, reason);
 }
 
-/* Fast where native checks suffice and a whole chain under this issuer has passed OpenSSL before; else slow. */
-static seki_reason decide_path(seki_verifier *verifier, seki_login_row *row)
+/* Over certificates that were sent, and by names that match in normal form. */
+static seki_reason look_further(seki_login_call *call, seki_workspace *space, seki_judgement *j)
 {
-    const seki_issuer *issuer = &verifier->trust->issuers[row->issuer];
-    bool plain = row->sent_count == 0 && seki_leaf_is_plain(&row->leaf, issuer, &verifier->profile);
-    if (plain && atomic_load_explicit(&verifier->admitted[row->issuer], memory_order_acquire) != 0)
-        return SEKI_NOT_DECIDED;
-    row->flags |= SEKI_FLAG_SLOW_PATH;
-    seki_reason reason = seki_slow_path(verifier->trust, issuer, &row->leaf, row->sent, row->sent_count,
-                                        &verifier->profile, row->window_from, row->window_to, row->at);
-    if (plain && reason == SEKI_NOT_DECIDED)
-        atomic_store_explicit(&verifier->admitted[row->issuer], 1, memory_order_release);
+    seki_login_row *row = j->row;
+    /* Chains that lead nowhere are what a flood would be made of: the batch pays for so many, the rest may try again. */
+    if (atomic_load_explicit(&call->wasted, memory_order_relaxed) > WASTED_MIN + call->batch->rows / WASTED_SHARE)
+        return SEKI_PATH_BUDGET_SPENT;
+    size_t signatures;
+    seki_reason reason = seki_sent_chain(j, space, row->candidate + (row->issuer >= 0), &signatures);
+    if (reason == SEKI_NOT_DECIDED)
+        row->verified = true;
+    else
+        (void)atomic_fetch_add_explicit(&call->wasted, signatures + j->refused, memory_order_relaxed);
     return reason;
+}
+
+static bool matches_by_form(const seki_trust *trust, const seki_certificate *leaf)
+{
+    int32_t candidates[SEKI_ISSUER_CANDIDATES_MAX];
+    uint8_t form[32];
+    seki_name_digest(leaf->issuer, form);
+    return seki_trust_candidates_by_form(trust, leaf, form, candidates) != 0;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -131,9 +131,11 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Enters the certificate with what was found: its issuer's signature is right. */
-static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason reason, uint32_t doubts)
+/* Enters the certificate with what was found, which holds between two times: its issuer's signature is right. */
+static void remember(const seki_login_call *call, const seki_judgement *j, seki_reason reason, int64_t from, int64_t to)
 {
+    const seki_verifier *verifier = call->verifier;
+    seki_login_row *row = j->row;
     seki_entry *entry = &row->cached.entry;
     const seki_certificate *leaf = &row->leaf;
     seki_span serial = leaf->serial;
@@ -141,7 +143,7 @@ static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason r
         serial.data++;
         serial.length--;
     }
-    if (verifier->engine->cache == NULL || row->window_from > row->window_to || serial.length > sizeof entry->serial
+    if (verifier->engine->cache == NULL || from > to || serial.length > sizeof entry->serial
         || row->key.length > sizeof row->cached.key)
         return;
     memset(entry->findings, 0, sizeof entry->findings);
@@ -159,49 +161,11 @@ static void remember(seki_verifier *verifier, seki_login_row *row, seki_reason r
     entry->findings[0] = (seki_finding){
         .trust = verifier->trust->number,
         .profile = verifier->profile.id,
-        .from = later(leaf->not_before, row->window_from) - skew,
-        .to = earlier(leaf->not_after, row->window_to) + skew,
+        .from = later(leaf->not_before, from) - skew,
+        .to = earlier(leaf->not_after, to) + skew,
         .reason = (uint16_t)(reason == SEKI_NOT_DECIDED ? SEKI_CERTIFICATE_OK : reason),
         .flags = row->flags & SEKI_FLAG_SLOW_PATH,
-        .doubts = doubts,
+        .doubts = call->doubts,
     };
     seki_cache_put(verifier->engine->cache, &row->cached);
-}
-
-/* Refusals that follow from the certificates alone, whatever the time, budget or memory. */
-static bool lasts(seki_reason reason)
-{
-    return reason == SEKI_NOT_DECIDED || reason == SEKI_ISSUER_NOT_ALLOWED || reason == SEKI_NAME_CONSTRAINTS
-           || reason == SEKI_POLICY || reason == SEKI_PATH_REFUSED;
-}
-
-/* The path that stands in the row, from the issuer's own rules to OpenSSL's. */
-static seki_reason judge_path(void *context, seki_login_row *row)
-{
-    seki_verifier *verifier = context;
-    const seki_issuer *issuer = &verifier->trust->issuers[row->issuer];
-    int64_t skew = verifier->profile.clock_skew;
-    row->window_from = row->sent_count != 0 ? later(row->window_from, issuer->window_from) : issuer->window_from;
-    row->window_to = row->sent_count != 0 ? earlier(row->window_to, issuer->window_to) : issuer->window_to;
-    if (row->sent_count == 0)
-        memcpy(row->cached.entry.issuer, issuer->identity, sizeof row->cached.entry.issuer);
-    seki_reason reason = seki_issuer_check(verifier->trust, issuer, &verifier->profile,
-                                           verifier->allowed[row->issuer] != 0, row->at);
-    if (reason != SEKI_NOT_DECIDED)
-        return reason;
-    if (issuer->depth + row->sent_count > verifier->profile.path_length_max)
-        return SEKI_PATH_TOO_LONG;
-    if (row->at < row->window_from - skew)
-        return SEKI_ISSUER_NOT_YET_VALID;
-    if (row->at > row->window_to + skew)
-        return SEKI_ISSUER_EXPIRED;
-    return decide_path(verifier, row);
-}
-
-static void judge(seki_login_call *call, seki_login_row *row)
-{
-    seki_reason reason = judge_path(call->verifier, row);
-    if (lasts(reason))
-        remember(call->verifier, row, reason, call->doubts);
-    seki_refuse(row, reason);
 }

@@ -1,7 +1,7 @@
 #include "der.h"
 #include "stages.h"
 
-static seki_reason check_certificates(const seki_login_row *row)
+static seki_reason check_certificates(const seki_login_row *row, const seki_profile *profile)
 {
     if (row->certificate.length == 0)
         return SEKI_INPUT_MISSING;
@@ -9,7 +9,7 @@ static seki_reason check_certificates(const seki_login_row *row)
         return SEKI_INPUT_TOO_LARGE;
     seki_span rest = row->intermediates, one;
     for (size_t i = 0; rest.length != 0; i++) {
-        if (i == SEKI_INTERMEDIATES_MAX)
+        if (i == profile->intermediates_max)
             return SEKI_TOO_MANY_INTERMEDIATES;
         if (!seki_der_take(&rest, SEKI_DER_SEQUENCE, &one, NULL))
             return SEKI_CERTIFICATE_MALFORMED;
@@ -33,7 +33,7 @@ static seki_reason check_login(const seki_login_row *row, const seki_profile *pr
 void seki_stage_wire(seki_login_call *call, seki_login_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        seki_reason reason = check_certificates(&rows[i]);
+        seki_reason reason = check_certificates(&rows[i], &call->verifier->profile);
         if (reason == SEKI_NOT_DECIDED && call->logins)
             reason = check_login(&rows[i], &call->verifier->profile);
         seki_refuse(&rows[i], reason);

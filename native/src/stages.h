@@ -8,8 +8,8 @@ struct seki_verifier {
     seki_engine *engine;
     const seki_trust *trust;
     seki_profile profile;
-    uint8_t *allowed;           /* an issuer each: 1 if its leaves are for this profile */
-    _Atomic uint8_t *admitted;  /* an issuer each: 1 once OpenSSL has accepted a whole chain under it for this profile */
+    uint8_t *allowed;           /* a way of the store each: 1 if its leaves are for this profile */
+    _Atomic uint8_t *admitted;  /* a way each: 1 once OpenSSL has accepted a whole chain of it for this profile */
 };
 
 /* One call, shared by its workers. */

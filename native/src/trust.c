@@ -6,12 +6,11 @@
 #include "column.h"
 #include "digest.h"
 #include "mode.h"
-#include "signatures.h"
+#include "name_match.h"
 
 static _Atomic uint64_t stores_made;
 
 static uint16_t load(seki_issuer *issuer, seki_span der, seki_key_checker *checker);
-static void link_intermediates(seki_trust *trust, seki_signature_scratch *scratch);
 
 /* ---- queries ----------------------------------------------------------------------------------- */
 
@@ -23,40 +22,90 @@ static uint64_t name_hash(seki_span name)
     return hash ^ hash >> 32;
 }
 
-int32_t seki_trust_by_name(const seki_trust *trust, seki_span name)
+static uint64_t form_hash(const uint8_t form[32])
 {
-    int32_t at = trust->heads[name_hash(name) & trust->heads_mask];
-    while (at >= 0 && !seki_span_equal(trust->issuers[at].certificate.subject, name))
-        at = trust->issuers[at].next_of_name;
-    return at;
+    uint64_t hash;
+    memcpy(&hash, form, sizeof hash);
+    return hash;
+}
+
+/* Candidates in their order: `named` of them have the key identifier that was named. */
+typedef struct {
+    const seki_trust *trust;
+    int32_t *out;
+    size_t count, named;
+} ranking;
+
+static void rank(ranking *r, const seki_certificate *certificate, int32_t at)
+{
+    const seki_issuer *issuer = &r->trust->issuers[at];
+    bool first = certificate->authority_key_id.length != 0
+                 && seki_span_equal(certificate->authority_key_id, issuer->certificate.subject_key_id);
+    if (r->count == SEKI_ISSUER_CANDIDATES_MAX && (!first || r->named == SEKI_ISSUER_CANDIDATES_MAX))
+        return;
+    if (r->count == SEKI_ISSUER_CANDIDATES_MAX)
+        r->count--;
+    size_t place = first ? r->named++ : r->named;
+    while (!first && place < r->count
+           && r->trust->issuers[r->out[place]].certificate.not_before >= issuer->certificate.not_before)
+        place++;
+    memmove(&r->out[place + 1], &r->out[place], (r->count - place) * sizeof r->out[0]);
+    r->out[place] = at;
+    r->count++;
+}
+
+static void rank_by_name(ranking *r, const seki_certificate *certificate, bool linked)
+{
+    const seki_trust *trust = r->trust;
+    int32_t at = trust->heads[name_hash(certificate->issuer) & trust->heads_mask];
+    for (; at >= 0; at = trust->issuers[at].next_of_name)
+        if ((trust->issuers[at].first_way >= 0 || !linked)
+            && seki_span_equal(trust->issuers[at].certificate.subject, certificate->issuer))
+            rank(r, certificate, at);
+}
+
+static void rank_by_form(ranking *r, const seki_certificate *certificate, const uint8_t form[32], bool linked)
+{
+    const seki_trust *trust = r->trust;
+    int32_t at = trust->form_heads[form_hash(form) & trust->heads_mask];
+    for (; at >= 0; at = trust->issuers[at].next_of_form) {
+        const seki_issuer *issuer = &trust->issuers[at];
+        if ((issuer->first_way >= 0 || !linked) && memcmp(issuer->form, form, sizeof issuer->form) == 0
+            && !seki_span_equal(issuer->certificate.subject, certificate->issuer)
+            && seki_names_match(issuer->certificate.subject, certificate->issuer))
+            rank(r, certificate, at);
+    }
 }
 
 size_t seki_trust_candidates(const seki_trust *trust, const seki_certificate *certificate,
                              int32_t out[SEKI_ISSUER_CANDIDATES_MAX])
 {
-    size_t count = 0, named = 0;
-    for (int32_t at = seki_trust_by_name(trust, certificate->issuer); at >= 0; at = trust->issuers[at].next_of_name) {
-        const seki_issuer *issuer = &trust->issuers[at];
-        if (issuer->reason != 0 || !seki_span_equal(issuer->certificate.subject, certificate->issuer))
-            continue;
-        bool first = certificate->authority_key_id.length != 0
-                     && seki_span_equal(certificate->authority_key_id, issuer->certificate.subject_key_id);
-        if (count == SEKI_ISSUER_CANDIDATES_MAX && !first)
-            continue;
-        if (count == SEKI_ISSUER_CANDIDATES_MAX)
-            count--;
-        size_t place = first ? named++ : named;
-        if (named > SEKI_ISSUER_CANDIDATES_MAX)
-            break;
-        while (!first && place < count
-               && trust->issuers[out[place]].certificate.not_before >= issuer->certificate.not_before)
-            place++;
-        memmove(&out[place + 1], &out[place], (count - place) * sizeof out[0]);
-        out[place] = at;
-        count++;
-        if (named == SEKI_ISSUER_CANDIDATES_MAX)
-            break;
-    }
+    ranking r = {.trust = trust, .out = out};
+    rank_by_name(&r, certificate, true);
+    return r.count;
+}
+
+size_t seki_trust_candidates_by_form(const seki_trust *trust, const seki_certificate *certificate, const uint8_t form[32],
+                                     int32_t out[SEKI_ISSUER_CANDIDATES_MAX])
+{
+    ranking r = {.trust = trust, .out = out};
+    rank_by_form(&r, certificate, form, true);
+    return r.count;
+}
+
+size_t seki_trust_parents(const seki_trust *trust, const seki_certificate *certificate,
+                          int32_t out[SEKI_ISSUER_CANDIDATES_MAX])
+{
+    uint8_t form[32];
+    ranking same = {.trust = trust, .out = out};
+    rank_by_name(&same, certificate, false);
+    int32_t alike[SEKI_ISSUER_CANDIDATES_MAX];
+    ranking others = {.trust = trust, .out = alike};
+    seki_name_digest(certificate->issuer, form);
+    rank_by_form(&others, certificate, form, false);
+    size_t count = same.count;
+    for (size_t i = 0; i < others.count && count < SEKI_ISSUER_CANDIDATES_MAX; i++)
+        out[count++] = alike[i];
     return count;
 }
 
@@ -120,17 +169,29 @@ uint64_t seki_trust_count(const seki_trust *trust)
     return trust->count;
 }
 
+/* The first of the ways that begin at certificate `index`, NULL: none. */
+static const seki_way *first_way_of(const seki_trust *trust, size_t index)
+{
+    int32_t head = trust->issuers[index].head;
+    for (int32_t at = head >= 0 ? trust->issuers[head].first_way : -1; at >= 0; at = trust->ways[at].next)
+        if ((size_t)trust->ways[at].issuer == index)
+            return &trust->ways[at];
+    return NULL;
+}
+
 seki_status seki_trust_report(const seki_trust *trust, uint64_t index, seki_issuer_report *out)
 {
     if (trust == NULL || out == NULL || index >= trust->count)
         return SEKI_E_ARGUMENT;
     const seki_issuer *issuer = &trust->issuers[index];
+    const seki_way *way = first_way_of(trust, (size_t)index);
     *out = (seki_issuer_report){.reason = issuer->reason,
                                 .anchor = issuer->anchor,
-                                .slow = issuer->slow,
-                                .parent = issuer->parent,
-                                .window_from = issuer->window_from,
-                                .window_to = issuer->window_to};
+                                .slow = way != NULL ? way->slow : issuer->constrains,
+                                .parent = way != NULL && way->parent >= 0 ? trust->ways[way->parent].issuer : -1,
+                                .ways = issuer->ways,
+                                .window_from = way != NULL ? way->window_from : issuer->certificate.not_before,
+                                .window_to = way != NULL ? way->window_to : issuer->certificate.not_after};
     memcpy(out->identity, issuer->identity, sizeof out->identity);
     memcpy(out->fingerprint, issuer->fingerprint, sizeof out->fingerprint);
     return SEKI_OK;
@@ -138,18 +199,25 @@ seki_status seki_trust_report(const seki_trust *trust, uint64_t index, seki_issu
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
+/* Enters what may issue by name, in the order given; of certificates with one name and key the first stands for all. */
 static void add_names(seki_trust *trust)
 {
     for (size_t i = 0; i <= trust->heads_mask; i++)
-        trust->heads[i] = -1;
-    /* Backwards, so that each name's list runs in the order given. */
-    for (size_t i = trust->count; i-- > 0;) {
+        trust->heads[i] = trust->form_heads[i] = -1;
+    for (size_t i = 0; i < trust->count; i++) {
         seki_issuer *issuer = &trust->issuers[i];
-        if (issuer->der == NULL)
+        if (issuer->reason != 0)
             continue;
-        int32_t *head = &trust->heads[name_hash(issuer->certificate.subject) & trust->heads_mask];
-        issuer->next_of_name = *head;
-        *head = (int32_t)i;
+        int32_t *place = &trust->heads[name_hash(issuer->certificate.subject) & trust->heads_mask];
+        while (*place >= 0 && memcmp(trust->issuers[*place].identity, issuer->identity, sizeof issuer->identity) != 0)
+            place = &trust->issuers[*place].next_of_name;
+        issuer->head = *place >= 0 ? *place : (int32_t)i;
+        if (*place >= 0)
+            continue;
+        *place = (int32_t)i;
+        for (place = &trust->form_heads[form_hash(issuer->form) & trust->heads_mask]; *place >= 0;)
+            place = &trust->issuers[*place].next_of_form;
+        *place = (int32_t)i;
     }
 }
 
@@ -173,8 +241,9 @@ seki_status seki_trust_new(const seki_column *anchors, uint64_t anchor_rows, con
         trust->count = count;
         trust->issuers = calloc(count != 0 ? count : 1, sizeof *trust->issuers);
         trust->heads = malloc(heads * sizeof *trust->heads);
+        trust->form_heads = malloc(heads * sizeof *trust->form_heads);
         trust->heads_mask = heads - 1;
-        ready = trust->issuers != NULL && trust->heads != NULL;
+        ready = trust->issuers != NULL && trust->heads != NULL && trust->form_heads != NULL;
     }
     if (!ready) {
         seki_trust_free(trust);
@@ -184,21 +253,22 @@ seki_status seki_trust_new(const seki_column *anchors, uint64_t anchor_rows, con
     for (size_t i = 0; i < count; i++) {
         seki_issuer *issuer = &trust->issuers[i];
         issuer->anchor = i < anchor_rows;
-        issuer->parent = -1;
-        issuer->next_of_name = -1;
+        issuer->head = issuer->next_of_name = issuer->next_of_form = issuer->first_way = issuer->last_way = -1;
         issuer->reason = load(issuer,
                               issuer->anchor ? seki_column_row(anchors, i)
                                              : seki_column_row(intermediates, i - anchor_rows),
                               scratch->checker);
-        if (issuer->reason == 0 && !issuer->anchor)
-            issuer->reason = SEKI_ISSUER_UNKNOWN; /* until a parent is found */
     }
     add_names(trust);
-    link_intermediates(trust, scratch);
-    for (size_t i = 0; i < count; i++)
-        reasons[i] = trust->issuers[i].reason;
+    ready = seki_trust_find_ways(trust, scratch);
     seki_signature_scratch_clear(scratch);
     free(scratch);
+    if (!ready) {
+        seki_trust_free(trust);
+        return SEKI_E_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++)
+        reasons[i] = trust->issuers[i].reason;
     *out = trust;
     return SEKI_OK;
 }
@@ -213,7 +283,9 @@ void seki_trust_free(seki_trust *trust)
         free(trust->issuers[i].der);
     }
     free(trust->issuers);
+    free(trust->ways);
     free(trust->heads);
+    free(trust->form_heads);
     free(trust);
 }
 
@@ -236,9 +308,9 @@ static uint16_t load(seki_issuer *issuer, seki_span der, seki_key_checker *check
     issuer->der = copy;
     seki_sha256(der, issuer->fingerprint);
     seki_issuer_identity(c, issuer->identity);
-    issuer->window_from = c->not_before;
-    issuer->window_to = c->not_after;
-    issuer->slow = seki_ca_constrains(c, issuer->anchor);
+    seki_name_digest(c->subject, issuer->form);
+    issuer->constrains = seki_ca_constrains(c, issuer->anchor);
+    issuer->self_issued = seki_names_match(c->subject, c->issuer);
     if (c->key_reason != 0)
         return c->key_reason;
     reason = seki_key_ready(checker, &c->key, &issuer->key);
@@ -251,72 +323,4 @@ static uint16_t load(seki_issuer *issuer, seki_span der, seki_key_checker *check
     if (issuer->x509 == NULL || at != der.data + der.length)
         return SEKI_CERTIFICATE_MALFORMED; /* the two readers must agree on whom we trust */
     return (uint16_t)seki_ca_check(c);
-}
-
-/* Whether `parent`'s key made the signature on `child`. */
-static bool signed_by(seki_signature_scratch *scratch, const seki_issuer *child, const seki_issuer *parent)
-{
-    static _Atomic uint64_t no_confirmations;
-    seki_job job = {.key = parent->key,
-                    .mode = seki_signature_algorithm_mode(child->certificate.signature_algorithm),
-                    .message = child->certificate.tbs,
-                    .signature = child->certificate.signature};
-    seki_job_policy policy = {.confirmations = &no_confirmations, .cross_check_one_in = 1};
-    seki_jobs_run(scratch, &policy, &job, 1);
-    return job.reason == SEKI_SIGNATURE_OK;
-}
-
-/* Whether every CA above `issuer` (at `parent` and up) leaves room for it: RFC 5280, 6.1.4 (l) and (m). */
-static bool has_room(const seki_trust *trust, const seki_issuer *issuer, int32_t parent)
-{
-    bool self_issued = seki_span_equal(issuer->certificate.subject, issuer->certificate.issuer);
-    int32_t below = self_issued ? 0 : 1; /* intermediates below `at` that count */
-    for (int32_t at = parent; at >= 0; at = trust->issuers[at].parent) {
-        const seki_certificate *c = &trust->issuers[at].certificate;
-        if (c->path_length >= 0 && below > c->path_length)
-            return false;
-        if (!seki_span_equal(c->subject, c->issuer))
-            below++;
-    }
-    return true;
-}
-
-static bool link_one(seki_trust *trust, seki_issuer *issuer, seki_signature_scratch *scratch)
-{
-    int32_t candidates[SEKI_ISSUER_CANDIDATES_MAX];
-    size_t count = seki_trust_candidates(trust, &issuer->certificate, candidates);
-    for (size_t i = 0; i < count; i++) {
-        const seki_issuer *parent = &trust->issuers[candidates[i]];
-        if (parent == issuer || !signed_by(scratch, issuer, parent))
-            continue;
-        if (parent->depth + 2 > SEKI_PATH_DEPTH_MAX || !has_room(trust, issuer, candidates[i])) {
-            issuer->reason = SEKI_PATH_TOO_LONG;
-            continue;
-        }
-        issuer->parent = candidates[i];
-        issuer->depth = (uint8_t)(parent->depth + 1);
-        issuer->slow = issuer->slow || parent->slow;
-        if (parent->window_from > issuer->window_from)
-            issuer->window_from = parent->window_from;
-        if (parent->window_to < issuer->window_to)
-            issuer->window_to = parent->window_to;
-        issuer->reason = 0;
-        return true;
-    }
-    return false;
-}
-
-/* Links whatever has a linked parent until nothing new is found: at most one round a level of depth. */
-static void link_intermediates(seki_trust *trust, seki_signature_scratch *scratch)
-{
-    bool found = true;
-    for (size_t level = 0; found && level < SEKI_PATH_DEPTH_MAX; level++) {
-        found = false;
-        for (size_t i = 0; i < trust->count; i++) {
-            seki_issuer *issuer = &trust->issuers[i];
-            if (!issuer->anchor && (issuer->reason == SEKI_ISSUER_UNKNOWN || issuer->reason == SEKI_PATH_TOO_LONG)
-                && link_one(trust, issuer, scratch))
-                found = true;
-        }
-    }
 }

@@ -17,7 +17,7 @@ seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, cons
         || !profile_valid(profile))
         return SEKI_E_ARGUMENT;
     seki_verifier *verifier = calloc(1, sizeof *verifier);
-    size_t count = trust->count != 0 ? trust->count : 1;
+    size_t count = trust->way_count != 0 ? trust->way_count : 1;
     if (verifier != NULL) {
         verifier->engine = engine;
         verifier->trust = trust;
@@ -29,8 +29,9 @@ seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, cons
         seki_verifier_free(verifier);
         return SEKI_E_MEMORY;
     }
-    for (size_t i = 0; i < trust->count; i++)
-        verifier->allowed[i] = issuers_allowed[i] == 1;
+    for (size_t i = 0; i < trust->way_count; i++) /* ways above stand before those below */
+        verifier->allowed[i] = issuers_allowed[trust->ways[i].issuer] == 1
+                               || (trust->ways[i].parent >= 0 && verifier->allowed[trust->ways[i].parent] != 0);
     *out = verifier;
     return SEKI_OK;
 }
@@ -122,7 +123,10 @@ static bool profile_valid(const seki_profile *profile)
 {
     if (profile->id == 0 || profile->policy_count > SEKI_PROFILE_POLICIES_MAX || profile->clock_skew < 0
         || profile->clock_skew > CLOCK_SKEW_MAX || profile->revocation > SEKI_REVOCATION_REQUIRED
-        || profile->challenge > SEKI_CHALLENGE_FOREIGN || profile->rsa_bits_min < SEKI_RSA_BITS_MIN)
+        || profile->challenge > SEKI_CHALLENGE_FOREIGN || profile->rsa_bits_min < SEKI_RSA_BITS_MIN
+        || profile->intermediates_max > SEKI_INTERMEDIATES_MAX || profile->ca_leaf_allowed > 1 || profile->ca_purposes_ignored > 1
+        || profile->initial_explicit_policy > 1 || profile->initial_policy_mapping_inhibit > 1
+        || profile->initial_any_policy_inhibit > 1)
         return false;
     for (uint32_t i = 0; i < profile->policy_count; i++)
         if (profile->policies[i].length == 0 || profile->policies[i].length > SEKI_OID_SIZE_MAX)
@@ -148,6 +152,7 @@ static void fill(const seki_login_batch *batch, seki_login_row *row, uint64_t nu
     row->known = false;
     row->cached.handle = 0;
     row->issuer = -1;
+    row->verified = false;
 }
 
 /* The handle is given only for certificates whose issuer's signature was verified. */
@@ -157,7 +162,7 @@ static seki_verdict verdict_of(const seki_login_row *row)
                           .backend = row->backend,
                           .flags = row->flags,
                           .revocation_age = -1,
-                          .certificate = row->known || row->issuer >= 0 ? row->cached.handle : 0,
+                          .certificate = row->known || row->verified ? row->cached.handle : 0,
                           .snapshot = 0};
 }
 

@@ -551,10 +551,14 @@ def test_many_of_one_name_spend_the_budget() -> None:
     root = make("root", None)
     crowd = [make("crowd", None, own_key=f"crowd {number}") for number in range(16)]
     decoys = [make("crowd", root, own_key=f"decoy {number}") for number in range(4)]
-    holder = leaf(make("crowd", root, own_key="the right one"))
-    reason = judge([root, *crowd], holder, sent=decoys)[0]
-    assert reason in (Reason.PATH_BUDGET_SPENT, Reason.ISSUER_SIGNATURE_WRONG)
-    assert judge([root, *crowd[:13]], holder, sent=decoys)[0] is Reason.PATH_BUDGET_SPENT
+    signer = make("crowd", root, own_key="the right one")
+    holder = leaf(signer)
+    assert judge([root, *crowd[:13]], holder, sent=decoys)[0] is Reason.ISSUER_SIGNATURE_WRONG  # all of them were tried
+    assert judge([root, *crowd], holder, sent=decoys)[0] is Reason.PATH_BUDGET_SPENT  # there may be a seventeenth
+    below = make("below the crowd", signer)
+    assert judge([root, *crowd[:13]], leaf(below), sent=[below, *decoys[:3]])[0] is Reason.PATH_BUDGET_SPENT
+    wide = replace(PROFILE, name="paths-wide", intermediates_max=16)
+    assert judge([root, *crowd[:13]], leaf(below), sent=[below, *decoys, signer], profile=wide)[0] is OK
 
 
 def test_a_self_issued_sent_ca_does_not_count_but_must_be_signed(root: Made) -> None:

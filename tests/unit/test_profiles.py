@@ -149,7 +149,12 @@ def test_every_field_reaches_the_core() -> None:
         issuers = ["CN=A"]
         signature_algorithms = ["ed25519", "rsassa-pkcs1-v1_5-sha256"]
         policies = ["1.2.392.200149.8.5.1.3.30", "0.39", "2.999"]
+        initial_explicit_policy = true
+        initial_policy_mapping_inhibit = true
+        initial_any_policy_inhibit = true
         path_length_max = 3
+        intermediates_max = 5
+        ca_leaf_allowed = true
         clock_skew = 7
         challenge = "foreign"
         [modes]
@@ -166,6 +171,7 @@ def test_every_field_reaches_the_core() -> None:
         [extended_key_usage]
         any_of = ["emailProtection", "clientAuth"]
         required = true
+        of_cas = false
         """
     )
     native = profile.to_native()
@@ -183,6 +189,12 @@ def test_every_field_reaches_the_core() -> None:
         "extended_key_usage": 1 << 2 | 1 << 4,
         "extended_key_usage_required": 1,
         "path_length_max": 3,
+        "intermediates_max": 5,
+        "ca_leaf_allowed": 1,
+        "ca_purposes_ignored": 1,
+        "initial_explicit_policy": 1,
+        "initial_policy_mapping_inhibit": 1,
+        "initial_any_policy_inhibit": 1,
         "revocation": lib.SEKI_REVOCATION_REQUIRED,
         "challenge": lib.SEKI_CHALLENGE_FOREIGN,
         "policy_count": 3,
@@ -200,6 +212,10 @@ def test_what_is_left_out_takes_nothing() -> None:
     assert (native.rsa_mode, native.p384_mode, native.ed25519_mode) == (0, 0, 0)
     assert (native.policy_count, native.extended_key_usage, native.key_usage_required) == (0, 0, 0)
     assert (native.path_length_max, native.clock_skew) == (0, 0)
+    assert native.intermediates_max == lib.SEKI_INTERMEDIATES_DEFAULT == 4
+    assert (native.ca_leaf_allowed, native.ca_purposes_ignored) == (0, 0)
+    assert native.initial_explicit_policy == 0
+    assert (native.initial_policy_mapping_inhibit, native.initial_any_policy_inhibit) == (0, 0)
     assert native.revocation == lib.SEKI_REVOCATION_REQUIRED
     assert native.challenge == lib.SEKI_CHALLENGE_OWN
 
@@ -239,8 +255,14 @@ def test_the_id_differs_for_whatever_decides_a_verdict() -> None:
         "key_usage_forbidden": (),
         "extended_key_usage": ("clientAuth", "serverAuth"),
         "extended_key_usage_required": True,
+        "extended_key_usage_of_cas": False,
         "policies": ("1.2.3",),
+        "initial_explicit_policy": True,
+        "initial_policy_mapping_inhibit": True,
+        "initial_any_policy_inhibit": True,
         "path_length_max": 1,
+        "intermediates_max": 5,
+        "ca_leaf_allowed": True,
         "clock_skew": 1,
         "revocation": "required",
         "challenge": "foreign",
@@ -316,7 +338,9 @@ IDS_32 = [
         ("name", '"JPKI auth"', "name: 'JPKI auth' must be lower-case"),
         ("name", f'"{"x" * 65}"', "name: .* at most 64 letters"),
         ("name", '"a/../b"', "name:"),
-        ("path_length_max", "8", "path_length_max: must be a whole number from 0 to 7, not 8"),
+        ("path_length_max", "17", "path_length_max: must be a whole number from 0 to 16, not 17"),
+        ("challenge", '"own"\nintermediates_max = 17', "intermediates_max: must be a whole number from 0 to 16, not 17"),
+        ("challenge", '"own"\nca_leaf_allowed = 1', "ca_leaf_allowed: must be true or false, not 1"),
         ("path_length_max", "true", "path_length_max: must be a whole number, not True"),
         ("clock_skew", "-1", "clock_skew: must be a whole number from 0 to 300, not -1"),
         ("clock_skew", "301", "clock_skew"),
@@ -369,7 +393,7 @@ def test_a_value_that_is_not_allowed_says_what_to_write(key: str, value: str | N
     [
         ("revokation = 1", "revokation: there is no such key; did you mean 'revocation'"),
         ("clock_skew_s = 1", "clock_skew_s: there is no such key; did you mean 'clock_skew'"),
-        ("zzz = 1", "zzz: there is no such key; known are bare_hash_allowed, challenge, class"),
+        ("zzz = 1", "zzz: there is no such key; known are bare_hash_allowed, ca_leaf_allowed, challenge, class"),
         ("key_usage = 1", r"key_usage: must be a table, \[key_usage\]"),
         ("[mode]\nrsa = 'x'", "mode: there is no such key; did you mean 'modes'"),
         ("[key_usage]\nrequire = []", r"key_usage\.require: there is no such key; did you mean 'required'"),
