@@ -23,7 +23,8 @@ void seki_judgement_begin(seki_judgement *j, seki_verifier *verifier, seki_login
 {
     j->verifier = verifier;
     j->row = row;
-    j->reason = SEKI_NOT_DECIDED;
+    j->reason = SEKI_ISSUER_UNKNOWN;
+    j->judged = 0;
     j->cut = false;
     j->lasting = true;
     j->from = INT64_MIN;
@@ -47,7 +48,8 @@ bool seki_judge(seki_judgement *j, int32_t head, const seki_path *below)
         seki_reason reason = judge_path(j);
         if (reason == SEKI_NOT_DECIDED)
             return true;
-        j->reason = j->reason == SEKI_NOT_DECIDED ? reason : seki_more_useful(j->reason, reason);
+        j->judged++;
+        j->reason = seki_more_useful(j->reason, reason);
         j->lasting = j->lasting && lasts(reason);
         j->from = later(j->from, j->path.window_from);
         j->to = earlier(j->to, j->path.window_to);

@@ -15,7 +15,8 @@ typedef struct {
     seki_verifier *verifier;
     seki_login_row *row;
     seki_path path;     /* the one that was taken, if one was */
-    seki_reason reason; /* the most useful of those against the others, 0: there were none */
+    seki_reason reason; /* the most useful of those against the others; ISSUER_UNKNOWN as long as there is none, never 0 */
+    size_t judged;      /* ways that were refused */
     bool cut;           /* not all was judged: a bound was met */
     bool lasting;       /* all refusals follow from the certificates, in a window of time */
     int64_t from, to;   /* that window */

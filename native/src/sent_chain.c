@@ -191,11 +191,13 @@ seki_reason seki_sent_chain(seki_judgement *j, seki_workspace *space, size_t tri
     step steps[SEKI_INTERMEDIATES_MAX + 1];
     *signatures = 0;
     read_sent(&s, profile, j->row->intermediates);
-    if (look(&s, steps, tried))
+    bool found = look(&s, steps, tried);
+    j->path.sent_count = 0; /* they stand in `s` */
+    if (found)
         return SEKI_NOT_DECIDED;
     if (s.fault)
         return SEKI_ENGINE_FAULT;
-    if (j->cut || j->reason != SEKI_NOT_DECIDED)
+    if (j->cut || j->judged != 0)
         return seki_judgement_reason(j);
     return s.wrong ? SEKI_ISSUER_SIGNATURE_WRONG : SEKI_ISSUER_UNKNOWN;
 }

@@ -18,7 +18,8 @@ enum {
 /* Looks for a way from the row's leaf over row->intermediates, in any order or none of them, to an issuer of the trust store up
  * from which `judgement` takes a way, going back where a way ends (RFC 4158, 2.4.2; OpenSSL's builder does not).
  *   tried  of the issuers that row->candidates names, those that need no further look
- * Returns 0 if a path was taken: it stands in the judgement; row->cached.entry.issuer is then the leaf's issuer.  Else the reason.
+ * Returns 0 if a path was taken: its window stands in the judgement (what was sent is read no more), and row->cached.entry.issuer is
+ * the leaf's issuer.  Else the reason.
  * *signatures is how many were checked, whatever the outcome. */
 seki_reason seki_sent_chain(seki_judgement *judgement, seki_workspace *space, size_t tried, size_t *signatures);
 

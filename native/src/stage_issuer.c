@@ -86,13 +86,13 @@ static void conclude(seki_login_call *call, seki_workspace *space, seki_login_ro
     if (reason != SEKI_NOT_DECIDED && !seki_judgement_ends(&j)
         && (row->intermediates.length != 0 || matches_by_form(verifier->trust, &row->leaf)))
         reason = look_further(call, space, &j);
-    else if (row->issuer >= 0 && reason != SEKI_NOT_DECIDED && j.lasting && !j.cut)
+    else if (reason != SEKI_NOT_DECIDED && j.judged != 0 && j.lasting && !j.cut)
         remember(call, &j, reason, j.from, j.to);
     if (reason == SEKI_NOT_DECIDED)
         remember(call, &j, reason, j.path.window_from, j.path.window_to);
     /* Every key of that name was tried, and OpenSSL confirmed each refusal. */
-    if (reason == SEKI_ISSUER_SIGNATURE_WRONG && row->intermediates.length == 0 && verifier->engine->cache != NULL
-        && row->candidate_count < SEKI_ISSUER_CANDIDATES_MAX)
+    if (reason == SEKI_ISSUER_SIGNATURE_WRONG && row->issuer < 0 && row->intermediates.length == 0
+        && verifier->engine->cache != NULL && row->candidate_count < SEKI_ISSUER_CANDIDATES_MAX)
         seki_cache_put_forged(verifier->engine->cache, row->cached.entry.fingerprint, verifier->trust->number);
     seki_refuse(row, reason);
 }
