@@ -302,7 +302,9 @@ class Profile:
         if self.extended_key_usage_required and not self.extended_key_usage:
             raise ProfileError("extended_key_usage: where it is required, any_of must name a purpose")
         if not self.extended_key_usage_of_cas and not self.extended_key_usage:
-            raise ProfileError("extended_key_usage.of_cas: where any_of names no purpose there is nothing to switch off")
+            raise ProfileError(
+                "extended_key_usage.of_cas: where any_of names no purpose there is nothing to switch off"
+            )
         if self.revocation == "off" and not self.test:
             raise ProfileError(
                 'revocation: "off" is for test profiles (test = true) alone: without revocation data nobody can say '

@@ -228,7 +228,10 @@ def test_figures_in_sentences_are_those_of_the_code() -> None:
         ("docs/INTEGRATION.md", f"a challenge has {CHALLENGE_SIZE}."),
         ("docs/INTEGRATION.md", f"after {lib.SEKI_CHALLENGE_FAILURES_MAX} wrong ones it is `CHALLENGE_LOCKED`"),
         ("docs/INTEGRATION.md", f"a UUID; up to {lib.SEKI_REQUEST_SIZE_MAX} bytes"),
-        ("docs/INTEGRATION.md", f"`intermediates_max` ({lib.SEKI_INTERMEDIATES_DEFAULT}, if it says nothing), DER end to end"),
+        (
+            "docs/INTEGRATION.md",
+            f"`intermediates_max` ({lib.SEKI_INTERMEDIATES_DEFAULT}, if it says nothing), DER end to end",
+        ),
         ("docs/INTEGRATION.md", f"`skew` (0 to {lib.SEKI_CHALLENGE_SKEW_MAX} s)"),
         ("docs/SECURITY.md", f"begin with `sekisho1.` and have {CHALLENGE_SIZE} bytes"),
         ("docs/SECURITY.md", f"after {lib.SEKI_CHALLENGE_FAILURES_MAX} the challenge is `CHALLENGE_LOCKED`"),

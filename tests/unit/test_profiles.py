@@ -339,7 +339,11 @@ IDS_32 = [
         ("name", f'"{"x" * 65}"', "name: .* at most 64 letters"),
         ("name", '"a/../b"', "name:"),
         ("path_length_max", "17", "path_length_max: must be a whole number from 0 to 16, not 17"),
-        ("challenge", '"own"\nintermediates_max = 17', "intermediates_max: must be a whole number from 0 to 16, not 17"),
+        (
+            "challenge",
+            '"own"\nintermediates_max = 17',
+            "intermediates_max: must be a whole number from 0 to 16, not 17",
+        ),
         ("challenge", '"own"\nca_leaf_allowed = 1', "ca_leaf_allowed: must be true or false, not 1"),
         ("path_length_max", "true", "path_length_max: must be a whole number, not True"),
         ("clock_skew", "-1", "clock_skew: must be a whole number from 0 to 300, not -1"),

@@ -2,132 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import cache
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from tests.unit.chains import DAY, FUTURE, NOW, OK, PAST, PROFILE, Made, dn, leaf, make, reason, store, verifier
 
-from sekisho.engine import Engine
-from sekisho.modes import Mode
-from sekisho.profiles import Profile
 from sekisho.reasons import Reason
 from sekisho.testing import AT
-from sekisho.trust import TrustStore
-from sekisho.verifier import Verifier
-
-DAY = 86_400
-NOW = (AT - 30 * DAY, AT + 30 * DAY)
-PAST = (AT - 30 * DAY, AT - DAY)
-FUTURE = (AT + DAY, AT + 30 * DAY)
-OK = Reason.CERTIFICATE_OK
-Extra = tuple[x509.ExtensionType, bool]
-
-PROFILE = Profile(
-    name="ways",
-    purpose="other",
-    signature_algorithms=("ecdsa-sha256",),
-    p256_mode=Mode.parse("ecdsa-sha256-der"),
-    path_length_max=16,
-    intermediates_max=16,
-    revocation="off",
-    challenge="foreign",
-    test=True,
-)
-
-
-# ---- making chains -------------------------------------------------------------------------------------
-
-
-@cache
-def key(label: str) -> ec.EllipticCurvePrivateKey:
-    return ec.derive_private_key(int.from_bytes(hashlib.sha256(label.encode()).digest()) >> 1, ec.SECP256R1())
-
-
-def dn(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"), x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-@dataclass(frozen=True)
-class Made:
-    der: bytes
-    name: str
-    key: str
-
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(self.der).hexdigest()
-
-
-def usage(is_ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not is_ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=is_ca,
-        crl_sign=is_ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def make(
-    name: str,
-    issuer: Made | None = None,
-    *,
-    own_key: str = "",
-    window: tuple[int, int] = NOW,
-    path_length: int | None = None,
-    is_ca: bool = True,
-    extra: Iterable[Extra] = (),
-    hash_: hashes.HashAlgorithm | None = None,
-) -> Made:
-    """A CA certificate (or another) under `issuer`; None: self-signed.  Two calls with the same arguments give the same bytes."""
-    label = own_key or name
-    own, signer = key(label).public_key(), key(issuer.key if issuer else label)
-    seed = repr((name, label, issuer, window, path_length, list(extra)))
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(dn(name))
-        .issuer_name(dn(issuer.name if issuer else name))
-        .public_key(own)
-        .serial_number(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) >> 1 | 1)
-        .not_valid_before(datetime.fromtimestamp(window[0], UTC))
-        .not_valid_after(datetime.fromtimestamp(window[1], UTC))
-        .add_extension(x509.BasicConstraints(is_ca, path_length), critical=True)
-        .add_extension(usage(is_ca), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(own), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-    )
-    for extension, critical in extra:
-        builder = builder.add_extension(extension, critical)
-    made = builder.sign(signer, hash_ or hashes.SHA256(), ecdsa_deterministic=True)
-    return Made(made.public_bytes(serialization.Encoding.DER), name, label)
-
-
-def leaf(issuer: Made, name: str = "holder", **how: object) -> Made:
-    return make(name, issuer, is_ca=False, **how)  # type: ignore[arg-type]
-
-
-def store(anchors: Iterable[Made], intermediates: Iterable[Made] = ()) -> TrustStore:
-    return TrustStore([one.der for one in anchors], [one.der for one in intermediates])
-
-
-def verifier(trust: TrustStore, profile: Profile = PROFILE, *, cache_bytes: int = 0) -> Verifier:
-    return Verifier(trust, profile, engine=Engine(threads=1, cache_bytes=cache_bytes, cross_check_one_in=1))
-
-
-def reason(judge: Verifier, holder: Made, sent: Iterable[Made] = (), *, at: int = AT) -> Reason:
-    return judge.verify_certificates([holder.der], [b"".join(one.der for one in sent)], at=at)[0].reason
 
 
 def both_orders(*made: Made) -> Iterator[list[Made]]:
@@ -310,7 +196,10 @@ def test_cas_that_certify_one_another() -> None:
     for name in names:
         assert reason(judge, leaf(selves[name])) is OK
     # a has one way (entry); b: by a, by c-a, by d-a, by c-d-a, by d-c-a.
-    ways = {name: sum(one.ways for one, made in zip(trust.issuers, [root, *web, entry], strict=True) if made.name == name) for name in names}
+    ways = {
+        name: sum(one.ways for one, made in zip(trust.issuers, [root, *web, entry], strict=True) if made.name == name)
+        for name in names
+    }
     assert ways == {"a": 1, "b": 5, "c": 5, "d": 5}
     judge = verifier(store([root]))
     for name in names:
@@ -358,7 +247,9 @@ def test_a_renewed_certificate_that_is_sent_takes_the_place_of_a_configured_one(
         assert reason(judge, leaf(stale)) is why
         assert reason(judge, leaf(stale)) is why
         assert reason(judge, leaf(stale), [fresh]) is OK
-        assert reason(judge, leaf(stale)) is (OK if cached else why)  # what was found holds, as for any chain that was sent
+        assert reason(judge, leaf(stale)) is (
+            OK if cached else why
+        )  # what was found holds, as for any chain that was sent
         assert reason(judge, leaf(stale, "another"), [fresh]) is OK
 
 
@@ -522,7 +413,9 @@ def test_the_verifier_finds_a_path_where_there_is_one(seed: int) -> None:
     chance = random.Random(f"webs {seed}")
     outcomes = set()
     for _ in range(12):
-        identities = [(f"ca {name}", f"key {name}{twin}") for name in range(4) for twin in range(chance.choice([1, 1, 2]))]
+        identities = [
+            (f"ca {name}", f"key {name}{twin}") for name in range(4) for twin in range(chance.choice([1, 1, 2]))
+        ]
 
         def certified(subject: tuple[str, str], issuer: tuple[str, str]) -> Certified:
             window = chance.choice([NOW, NOW, NOW, PAST, FUTURE])
