@@ -1,5 +1,7 @@
 #include "path.h"
 
+#include "name_match.h"
+
 bool seki_profile_wants_policy(const seki_profile *profile)
 {
     return profile->policy_count != 0 || profile->initial_explicit_policy != 0;
@@ -67,6 +69,16 @@ seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *pr
     return seki_profile_wants_policy(profile) && (leaf->extensions & SEKI_EXT_POLICIES) == 0 ? SEKI_POLICY : SEKI_NOT_DECIDED;
 }
 
+/* OpenSSL takes a certificate for self-signed, and ends the path there, if its two names match and its key identifiers do not
+ * speak against it.  Identifiers are looked at first: in normal form names are dear to compare. */
+static bool may_pass_for_self_signed(const seki_certificate *leaf)
+{
+    if (seki_span_equal(leaf->subject, leaf->issuer))
+        return true;
+    bool told_apart = leaf->subject_key_id.length != 0 && !seki_span_equal(leaf->subject_key_id, leaf->authority_key_id);
+    return !told_apart && seki_names_match(leaf->subject, leaf->issuer);
+}
+
 bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_way *way, const seki_profile *profile)
 {
     uint32_t for_openssl = SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS | SEKI_EXT_INHIBIT_ANY_POLICY;
@@ -76,7 +88,7 @@ bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_way *way, const
            && (leaf->critical & never_critical) == 0 && (leaf->key_usage & SEKI_KU_KEY_CERT_SIGN) == 0
            && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile)
            && leaf->authority_key_id.length != 0 /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */
-           && !seki_span_equal(leaf->subject, leaf->issuer); /* OpenSSL may take it for self-signed and end the path there */
+           && !may_pass_for_self_signed(leaf);
 }
 
 seki_reason seki_ca_fits(const seki_certificate *ca, bool anchor, const seki_profile *profile)

@@ -243,6 +243,25 @@ def name(content: bytes) -> None:
         rdn(part.content)
 
 
+_CHARACTERS: Final = {0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii", 0x1E: "utf-16-be", 0x1C: "utf-32-be"}
+
+
+def normal_form(whole: bytes) -> list[set[tuple[bytes, object]]]:
+    """A well-formed Name as RFC 5280, 7.1, compares it, as far as ASCII goes: RDNs, each a set of types and values."""
+
+    def compared(element: Element) -> object:
+        if element.tag not in _CHARACTERS:
+            return element.tag, element.content
+        text = element.content.decode(_CHARACTERS[element.tag])
+        folded = "".join(c.lower() if c.isascii() else c for c in text)
+        return " ".join(word for word in re.split("[ \t-\r]+", folded) if word)
+
+    return [
+        {(kind.content, compared(element)) for kind, element in (children(one.content) for one in children(rdn_.content))}
+        for rdn_ in children(only(whole, 0x30).content)
+    ]
+
+
 def dns_name(text: bytes) -> None:
     labels = text.removeprefix(b"*.").split(b".")
     label = re.compile(rb"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -1128,7 +1147,8 @@ class Oracle:
         return faults
 
     def _issuer(self, certificate: Certificate) -> None:
-        named = [issuer for issuer in self.issuers if issuer.name == certificate.issuer]
+        wanted = normal_form(certificate.issuer)
+        named = [issuer for issuer in self.issuers if normal_form(issuer.name) == wanted]
         if not named:
             raise Refused("issuer-unknown")
         for issuer in named:

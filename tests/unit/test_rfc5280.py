@@ -468,6 +468,18 @@ def test_a_ca_is_self_issued_in_whatever_spelling() -> None:
     assert reason(verifier(store([ROOT])), leaf(below), [below, capped]) is Reason.PATH_TOO_LONG
 
 
+@pytest.mark.parametrize("identifier", ["own", "none"])
+def test_a_leaf_that_passes_for_self_signed_in_another_spelling(identifier: str) -> None:
+    """OpenSSL ends the path at a certificate whose names match and whose identifiers do not differ; fast and slow agree."""
+    own = x509.SubjectKeyIdentifier.from_public_key(key("holder").public_key()).digest
+    named = without(AKI, extension(AKI, tlv(0x30, tlv(0x80, own))))
+    change = both(put(SUBJECT, dn("ROOT").public_bytes()), named if identifier == "own" else without(SKI))
+    holder = altered(leaf(ROOT), change)
+    cold, admitted = verifier(store([ROOT])), verifier(store([ROOT]))
+    assert reason(admitted, leaf(ROOT, "opener")) is OK
+    assert reason(cold, holder) is reason(admitted, holder) is Reason.ISSUER_UNKNOWN
+
+
 # ---- options of a profile ---------------------------------------------------------------------------------
 
 
