@@ -30,7 +30,7 @@ typedef struct {
     uint16_t reason;      /* 0, or why nothing is taken under it */
     bool anchor;
     bool constrains;      /* by itself: seki_ca_constrains */
-    bool self_issued;     /* RFC 5280, 6.1, by names_match */
+    bool self_issued;     /* RFC 5280, 6.1; names compared by 7.1 */
     bool more_ways;       /* of one that stands for others: more than SEKI_WAYS_MAX lead up, or up from a CA above */
     int32_t head;         /* the certificate that stands for its name and key; -1 where `reason` is not 0 from the first */
     int32_t next_of_name; /* the next that stands for a name and key, of the same subject, -1: none */
