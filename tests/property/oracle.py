@@ -257,7 +257,10 @@ def normal_form(whole: bytes) -> list[set[tuple[bytes, object]]]:
         return " ".join(word for word in re.split("[ \t-\r]+", folded) if word)
 
     return [
-        {(kind.content, compared(element)) for kind, element in (children(one.content) for one in children(rdn_.content))}
+        {
+            (kind.content, compared(element))
+            for kind, element in (children(one.content) for one in children(rdn_.content))
+        }
         for rdn_ in children(only(whole, 0x30).content)
     ]
 
