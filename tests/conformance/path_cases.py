@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any, Final
 
+from sekisho._native import lib
 from sekisho.engine import Engine
 from sekisho.profiles import EXTENDED_KEY_USAGES, KEY_USAGES, PATH_LENGTH_MAX, SIGNATURE_ALGORITHMS, Profile
 from sekisho.reasons import Reason
@@ -20,6 +21,7 @@ from tests.conformance.facts import CertificateFacts
 from tests.conformance.outcomes import Outcome
 from tests.conformance.suites import ROOT, only, read
 
+INTERMEDIATES_MAX: Final[int] = lib.SEKI_INTERMEDIATES_MAX
 ANY_POLICY: Final = "2.5.29.32.0"
 NOW: Final = 1_764_028_800
 """2025-11-25T00:00:00Z, for cases that name no time: those are valid for decades."""
@@ -41,13 +43,6 @@ class Settings:
     intermediates_max: int = PATH_LENGTH_MAX
     signature_algorithms: tuple[str, ...] = tuple(SIGNATURE_ALGORITHMS)
 
-    @property
-    def sayable(self) -> bool:
-        """Whether a profile can ask for just this: `policies` there means an explicit policy is wanted, too."""
-        return self.explicit_policy == bool(self.policies) and not (
-            self.inhibit_policy_mapping or self.inhibit_any_policy
-        )
-
 
 def profile_for(settings: Settings) -> Profile:
     """A test profile as lenient as RFC 5280 itself, but for what the case asks.  Nobody else here makes profiles."""
@@ -65,6 +60,11 @@ def profile_for(settings: Settings) -> Profile:
         rsa_bits_max=8192,
         path_length_max=min(settings.intermediates_max, PATH_LENGTH_MAX),
         policies=settings.policies,
+        initial_explicit_policy=settings.explicit_policy,
+        initial_policy_mapping_inhibit=settings.inhibit_policy_mapping,
+        initial_any_policy_inhibit=settings.inhibit_any_policy,
+        intermediates_max=INTERMEDIATES_MAX,
+        ca_leaf_allowed=True,
         extended_key_usage=settings.extended_key_usage,
         key_usage_required=settings.key_usage,
     )
