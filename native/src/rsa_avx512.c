@@ -32,6 +32,7 @@
 #define PRODUCTS_MAX 126
 
 typedef seki_reals seki_digits;
+typedef seki_words seki_carry;
 typedef struct {
     seki_reals sum[T];
 } seki_columns;
@@ -49,6 +50,11 @@ SEKI_INLINE seki_reals nothing(void)
 SEKI_INLINE seki_reals one(void)
 {
     return _mm512_set1_pd(1.0);
+}
+
+SEKI_INLINE seki_carry no_carry(void)
+{
+    return _mm512_setzero_si512();
 }
 
 /* Columns carry a bias of 2^23 from their start to settle(), which wants it. */
@@ -113,7 +119,7 @@ SEKI_INLINE seki_reals column(const seki_columns *a, int c)
     return a->sum[c];
 }
 
-SEKI_INLINE seki_reals settle(seki_reals biased, seki_words *carry)
+SEKI_INLINE seki_reals settle(seki_reals biased, seki_carry *carry)
 {
     return settle24(_mm512_cvtpd_epi64(biased), carry);
 }
@@ -124,7 +130,7 @@ SEKI_INLINE seki_words signed24(seki_words v)
     return _mm512_srai_epi64(_mm512_slli_epi64(v, 64 - DIGIT24_BITS), 64 - DIGIT24_BITS);
 }
 
-SEKI_INLINE void resolve(seki_reals *q, const seki_columns *a, const seki_modulus_words *n, seki_words *carry,
+SEKI_INLINE void resolve(seki_reals *q, const seki_columns *a, const seki_modulus_words *n, seki_carry *carry,
                          seki_reals *spill)
 {
     const seki_words half = _mm512_set1_epi64(1 << (DIGIT24_BITS - 1));

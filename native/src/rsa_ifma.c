@@ -41,6 +41,7 @@
 enum { DIGIT52_BITS = 52 };
 
 typedef seki_words seki_digits;
+typedef seki_words seki_carry;
 typedef struct {
     seki_words low[T], high[T]; /* high[c] belongs to column c + 1 */
 } seki_columns;
@@ -94,6 +95,11 @@ SEKI_INLINE seki_words nothing(void)
 SEKI_INLINE seki_words one(void)
 {
     return _mm512_set1_epi64(1);
+}
+
+SEKI_INLINE seki_carry no_carry(void)
+{
+    return _mm512_setzero_si512();
 }
 
 SEKI_INLINE void start_empty(seki_columns *a, seki_words *spill)
@@ -151,14 +157,14 @@ SEKI_INLINE seki_words column(const seki_columns *a, int c)
     return a->low[c];
 }
 
-SEKI_INLINE seki_words settle(seki_words column, seki_words *carry)
+SEKI_INLINE seki_words settle(seki_words column, seki_carry *carry)
 {
     seki_words sum = _mm512_add_epi64(column, *carry);
     *carry = _mm512_srli_epi64(sum, DIGIT52_BITS);
     return _mm512_and_si512(sum, mask52());
 }
 
-SEKI_INLINE void resolve(seki_words *q, const seki_columns *a, const seki_modulus_words *n, seki_words *carry,
+SEKI_INLINE void resolve(seki_words *q, const seki_columns *a, const seki_modulus_words *n, seki_carry *carry,
                          seki_words *spill)
 {
     seki_words left[T + 1];
