@@ -185,7 +185,7 @@ def _town(case: KeyKind, run: Run) -> Iterator[_Town]:
 
 def _has_lanes(case: KeyKind) -> bool:
     on = {kernel.name for kernel in kernels() if kernel.state == "on"}
-    return bool({"rsa-avx512", "rsa-ifma", "rsa-crypto-mb"} & on) if case.startswith("rsa") else case in on
+    return bool({"rsa-avx512", "rsa-ifma", "rsa-crypto-mb", "rsa-avx2"} & on) if case.startswith("rsa") else case in on
 
 
 def _beside_peers(run: Run, town: _Town, temperature: Temperature, threads: int) -> None:

@@ -58,6 +58,7 @@ KERNELS: Final = {
     "rsa-avx512": lib.SEKI_KERNEL_RSA_AVX512,
     "rsa-ifma": lib.SEKI_KERNEL_RSA_IFMA,
     "rsa-crypto-mb": lib.SEKI_KERNEL_RSA_CRYPTO_MB,
+    "rsa-avx2": lib.SEKI_KERNEL_RSA_AVX2,
     "p256": lib.SEKI_KERNEL_P256,
     "p384": lib.SEKI_KERNEL_P384,
     "ed25519": lib.SEKI_KERNEL_ED25519,

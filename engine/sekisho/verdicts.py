@@ -32,6 +32,7 @@ BACKENDS: Final = {
     lib.SEKI_BACKEND_CRYPTO_MB: "crypto-mb",
     lib.SEKI_BACKEND_IFMA: "ifma",
     lib.SEKI_BACKEND_AVX512: "avx512",
+    lib.SEKI_BACKEND_AVX2: "avx2",
 }
 FLAGS: Final = {
     "confirmed": lib.SEKI_FLAG_CONFIRMED,

@@ -180,7 +180,8 @@ enum {
     SEKI_BACKEND_OPENSSL = 1,
     SEKI_BACKEND_CRYPTO_MB = 2,
     SEKI_BACKEND_IFMA = 3,    /* sekisho's own RSA kernel, AVX-512 IFMA, 52-bit digits */
-    SEKI_BACKEND_AVX512 = 4   /* sekisho's own RSA kernel, AVX-512F, 24-bit digits in doubles */
+    SEKI_BACKEND_AVX512 = 4,  /* sekisho's own RSA kernel, AVX-512F, 24-bit digits in doubles */
+    SEKI_BACKEND_AVX2 = 5     /* sekisho's own RSA kernel, AVX2 and FMA, 46-bit digits in doubles */
 };
 
 /* Bits of a verdict's flags. */
@@ -212,7 +213,8 @@ typedef enum {
     SEKI_KERNEL_P384 = 5,
     SEKI_KERNEL_ED25519 = 6,
     SEKI_KERNEL_SHA256 = 7,
-    SEKI_KERNELS = 8
+    SEKI_KERNEL_RSA_AVX2 = 8,
+    SEKI_KERNELS = 9
 } seki_kernel_id;
 
 typedef enum {

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* AVX2 and FMA, with the vector state they want saved. */
+bool seki_cpu_has_avx2(void);
+
 /* AVX-512 F, DQ and BW, with the whole of the vector state saved. */
 bool seki_cpu_has_avx512(void);
 

@@ -60,6 +60,8 @@ seki_rsa_kernel seki_kernels_rsa_function(seki_kernel_id id)
         return seki_rsa_ifma;
     case SEKI_KERNEL_RSA_CRYPTO_MB:
         return seki_rsa_crypto_mb;
+    case SEKI_KERNEL_RSA_AVX2:
+        return seki_rsa_avx2;
     default:
         return NULL;
     }
@@ -96,6 +98,8 @@ size_t seki_kernels_rows_min(seki_kernel_id id)
     case SEKI_KERNEL_P384:
     case SEKI_KERNEL_ED25519:
         return 1;
+    case SEKI_KERNEL_RSA_AVX2:
+        return 2;
     case SEKI_KERNEL_RSA_AVX512:
         return 4;
     default:
@@ -110,6 +114,8 @@ unsigned seki_kernels_backend(seki_kernel_id id)
         return SEKI_BACKEND_AVX512;
     case SEKI_KERNEL_RSA_IFMA:
         return SEKI_BACKEND_IFMA;
+    case SEKI_KERNEL_RSA_AVX2:
+        return SEKI_BACKEND_AVX2;
     case SEKI_KERNEL_NONE:
         return SEKI_BACKEND_NONE;
     default:
@@ -153,6 +159,8 @@ static bool usable(seki_kernel_id id)
         return seki_rsa_ifma_usable();
     case SEKI_KERNEL_RSA_CRYPTO_MB:
         return seki_rsa_crypto_mb_usable();
+    case SEKI_KERNEL_RSA_AVX2:
+        return seki_rsa_avx2_usable();
     case SEKI_KERNEL_P256:
     case SEKI_KERNEL_P384:
     case SEKI_KERNEL_ED25519:
@@ -183,8 +191,8 @@ static void start(void)
 static void choose_rsa(void)
 {
     seki_kernel_id best = SEKI_KERNEL_NONE;
-    for (seki_kernel_id id = SEKI_KERNEL_RSA_AVX512; id <= SEKI_KERNEL_RSA_CRYPTO_MB; id++)
-        if (seki_kernels_on(id) && (best == SEKI_KERNEL_NONE || kernels[id].ns_per_row < kernels[best].ns_per_row))
+    for (seki_kernel_id id = SEKI_KERNEL_RSA_AVX512; id < SEKI_KERNELS; id++)
+        if (seki_kernels_rsa_function(id) != NULL && seki_kernels_on(id) && (best == SEKI_KERNEL_NONE || kernels[id].ns_per_row < kernels[best].ns_per_row))
             best = id;
     for (size_t i = 0; i < 3; i++)
         atomic_store(&rsa_kernel_of[i], (uint32_t)best);
@@ -305,6 +313,7 @@ static bool self_test(seki_kernel_id id)
     case SEKI_KERNEL_RSA_AVX512:
     case SEKI_KERNEL_RSA_IFMA:
     case SEKI_KERNEL_RSA_CRYPTO_MB:
+    case SEKI_KERNEL_RSA_AVX2:
         return rsa_self_test(id);
     case SEKI_KERNEL_P256:
         return ec_self_test(seki_p256_lanes, &SEKI_VECTOR_P256);

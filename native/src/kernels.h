@@ -33,7 +33,7 @@ uint32_t seki_kernels_doubts(void);
 /* Counts for the statistics. */
 void seki_kernels_count(seki_kernel_id kernel, uint64_t lanes, uint64_t rejected, uint64_t mended);
 
-/* From how many waiting rows on lanes beat OpenSSL (docs/ARCHITECTURE.md [M]; RSA on AVX-512F measured here). */
+/* From how many waiting rows on lanes beat OpenSSL (docs/ARCHITECTURE.md [M]; RSA on AVX-512F and AVX2 measured here). */
 size_t seki_kernels_rows_min(seki_kernel_id kernel);
 
 /* The SEKI_BACKEND_* that a verdict names. */

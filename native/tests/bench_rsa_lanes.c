@@ -1,7 +1,7 @@
 /* bench_rsa_lanes.c: RSA verification in lanes beside OpenSSL, in one run and interleaved, one thread.
  *
  *   cc -std=gnu11 -O2 native/tests/bench_rsa_lanes.c native/src/rsa_avx512.c native/src/rsa_ifma.c \
- *      native/src/rsa_crypto_mb.c native/src/cpu.c -lcrypto   (crypto_mb: as in test_rsa_lanes.c)
+ *      native/src/rsa_avx2.c native/src/rsa_crypto_mb.c native/src/cpu.c -lcrypto   (crypto_mb: as in test_rsa_lanes.c)
  *
  * Prints verify/s for each size: OpenSSL with an EVP_PKEY_CTX kept (EVP_PKEY_verify, PKCS #1 v1.5, SHA-256, so padding
  * included), then each kernel that runs here, alone and times OpenSSL's.  Medians of ROUNDS by the thread's CPU time, so
@@ -28,6 +28,7 @@ typedef struct {
 
 static const contender contenders[] = {
     {"avx512", seki_rsa_avx512_usable, seki_rsa_avx512},
+    {"avx2", seki_rsa_avx2_usable, seki_rsa_avx2},
     {"ifma", seki_rsa_ifma_usable, seki_rsa_ifma},
     {"crypto_mb", seki_rsa_crypto_mb_usable, seki_rsa_crypto_mb},
 };

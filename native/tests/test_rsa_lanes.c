@@ -26,11 +26,11 @@
 enum { LANES = SEKI_RSA_LANES, SIZE_MAX_BYTES = 512, GUARD = 64, EXPONENT = 65537 };
 
 #if defined(SEKI_EMULATOR_EMBEDDED) /* where a lane takes 30 ms and more */
-enum { LANES_WANTED = 32, ROUNDING_MODES = 1 };
+enum { LANES_WANTED = 32, ROUNDING_MODES = 1, ROWS_STEP = 3 };
 #elif defined(__SANITIZE_ADDRESS__)
-enum { LANES_WANTED = 2400, ROUNDING_MODES = 4 };
+enum { LANES_WANTED = 2400, ROUNDING_MODES = 4, ROWS_STEP = 1 };
 #else
-enum { LANES_WANTED = 24000, ROUNDING_MODES = 4 };
+enum { LANES_WANTED = 24000, ROUNDING_MODES = 4, ROWS_STEP = 1 };
 #endif
 
 #if defined(__x86_64__) && !defined(SEKI_EMULATOR_EMBEDDED)
@@ -53,6 +53,7 @@ enum { ANY_MODULUS = 0, RANDOM_MODULUS = 5 };
 static const contender contenders[] = {
 #ifndef SEKI_EMULATOR_EMBEDDED
     {"avx512", seki_rsa_avx512_usable, seki_rsa_avx512, 1, ANY_MODULUS},
+    {"avx2", seki_rsa_avx2_usable, seki_rsa_avx2, 1, ANY_MODULUS},
 #endif
     {"ifma", seki_rsa_ifma_usable, seki_rsa_ifma, 1, ANY_MODULUS},
     /* crypto_mb 2026.2 gives wrong numbers, and says that they are right, for every signature under some moduli that are
@@ -119,10 +120,10 @@ static void fill_runs(uint8_t *out, size_t size)
 }
 
 /* The same few bits again and again, which makes all digits extreme at once for some period: 24 bits of 800000 and
- * 7fffff, where a signed digit turns over, 52 bits of ones, and the like. */
+ * 7fffff, where a signed digit turns over, 46 bits likewise, 52 bits of ones, and the like. */
 static void fill_periods(uint8_t *out, size_t size)
 {
-    static const size_t periods[] = {24, 24, 24, 48, 52, 52, 104, 13, 64};
+    static const size_t periods[] = {24, 24, 24, 48, 46, 46, 46, 92, 23, 52, 52, 104, 13, 64};
     const size_t period = periods[below(sizeof periods / sizeof *periods)];
     const size_t aligned = (period - 8 * size % period) % period; /* the pattern starts at a digit's top */
     const size_t phase = below(4) == 0 ? below(period) : aligned;
@@ -172,6 +173,13 @@ static void make_modulus(uint8_t *out, size_t size, size_t kind)
 
 enum { SIGNATURE_KINDS = 16 };
 
+/* Bits of a kernel's digit. */
+static int some_digit(void)
+{
+    static const int bits[] = {24, 46, 52};
+    return bits[below(sizeof bits / sizeof *bits)];
+}
+
 /* A number below n. */
 static void make_signature(BIGNUM *out, const BIGNUM *n, size_t size, size_t kind, BN_CTX *context)
 {
@@ -191,7 +199,7 @@ static void make_signature(BIGNUM *out, const BIGNUM *n, size_t size, size_t kin
         done = BN_rshift(out, n, 1 + (int)below(60)) == 1 && BN_add_word(out, below(3)) == 1;
         break;
     case 4: { /* n (m + 1/2) / 2^k, about: quotient digits halfway between two */
-        const int bits = below(2) == 0 ? 24 : 52;
+        const int bits = some_digit();
         done = BN_copy(out, n) != NULL && BN_mul_word(out, 2 * (random_bits() >> (65 - bits)) + 1) == 1 &&
                BN_rshift(out, out, bits + 1) == 1 && BN_add_word(out, below(3)) == 1;
         break;
@@ -212,8 +220,8 @@ static void make_signature(BIGNUM *out, const BIGNUM *n, size_t size, size_t kin
         break;
     case 10:
     case 11: { /* such that s 2^k mod n, with which a kernel begins, is all extreme digits */
-        const int radix = below(2) == 0 ? 24 : 52;
-        const int shift = (8 * (int)size + (radix == 24 ? 8 : 0) + radix - 1) / radix * radix;
+        const int radix = some_digit();
+        const int shift = (8 * (int)size + (radix == 52 ? 0 : 8) + radix - 1) / radix * radix;
         BIGNUM *power = BN_new();
         fill_periods(bytes, size);
         bytes[0] &= 0x7f;
@@ -410,6 +418,40 @@ static void test_repeated(const contender *kernel, bench *b, unsigned bits)
     check(memcmp(block[0], spare, size) == 0, kernel->name, "a row repeated gives the same each time", bits);
 }
 
+/* One to seven rows, the first one repeated in the other lanes: each row's answer is its own. */
+static void test_few(const contender *kernel, bench *b, unsigned bits)
+{
+    const size_t size = bits / 8;
+    for (size_t rows = 1; rows < LANES; rows += ROWS_STEP) {
+        lay_out(b, size);
+        const uint8_t *n[LANES], *s[LANES];
+        for (size_t i = 0; i < LANES; i++) {
+            make_lane(b, i, size, MODULUS_KINDS - 1, SIGNATURE_KINDS - 1);
+            memset(b->block[i], 0, size);
+            n[i] = b->n[i < rows ? i : 0];
+            s[i] = b->s[i < rows ? i : 0];
+        }
+        check(kernel->run(b->block, n, s, bits, b->scratch) == 0xff, kernel->name, "few rows count", rows);
+        for (size_t i = 0; i < LANES; i++)
+            if (i < rows)
+                check(lane_is_right(b, i, size), kernel->name, "one of few rows", i);
+            else
+                check(memcmp(b->block[i], b->block[0], size) == 0, kernel->name, "the first of few rows again", i);
+        /* One key for several rows, and one signature under several keys. */
+        for (size_t i = 0; i < LANES; i++) {
+            n[i] = b->n[rows % 2 == 0 ? 0 : i];
+            s[i] = b->s[rows % 2 == 0 ? i : 0];
+            b->s[i][0] &= 0x7f;
+        }
+        check(kernel->run(b->block, n, s, bits, b->scratch) == 0xff, kernel->name, "rows that share count", rows);
+        for (size_t i = 0; i < LANES; i++) {
+            memmove(b->n[i], n[i], size);
+            memmove(b->s[i], s[i], size);
+            check(lane_is_right(b, i, size), kernel->name, "one of rows that share", i);
+        }
+    }
+}
+
 static void test_sizes_refused(const contender *kernel, bench *b)
 {
     static const unsigned sizes[] = {0, 8, 1024, 2040, 2056, 4104, 8192};
@@ -473,6 +515,7 @@ int main(int argc, char **argv)
             const size_t compared = test_values(kernel, &b, bits, lanes);
             test_neighbours(kernel, &b, bits, 1 + lanes / 400);
             test_repeated(kernel, &b, bits);
+            test_few(kernel, &b, bits);
             test_environment(kernel, &b, bits);
             printf("%s, %u bits: %zu lanes compared\n", kernel->name, bits, compared);
         }

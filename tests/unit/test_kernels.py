@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     reason="SEKISHO_LANES=0 switches every kernel off that a fault could be put in",
 )
 
-RSA = ("rsa-avx512", "rsa-ifma", "rsa-crypto-mb")
+RSA = ("rsa-avx512", "rsa-ifma", "rsa-crypto-mb", "rsa-avx2")
 KINDS: dict[KeyKind, str] = {
     "rsa2048": "rsassa-pkcs1-v1_5-sha256",
     "rsa3072": "rsassa-pkcs1-v1_5-sha256",

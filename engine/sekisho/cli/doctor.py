@@ -26,7 +26,18 @@ from sekisho.cli.machine import cpu_flags, cpu_model
 
 __all__ = ["command"]
 
-CPU_FEATURES: Final = ("avx2", "bmi2", "adx", "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512ifma", "sha_ni")
+CPU_FEATURES: Final = (
+    "avx2",
+    "fma",
+    "bmi2",
+    "adx",
+    "avx512f",
+    "avx512dq",
+    "avx512bw",
+    "avx512vl",
+    "avx512ifma",
+    "sha_ni",
+)
 ROWS: Final = 512  # signatures a round: some tens of lane groups
 ROUNDS: Final = 5
 SHARED: Final = "/dev/shm"  # noqa: S108 - where claims are kept: no temporary file
@@ -148,6 +159,7 @@ _NEEDS: Final = {  # what /proc/cpuinfo must name for a kernel to be there
     "rsa-avx512": ("avx512f",),
     "rsa-ifma": ("avx512ifma",),
     "rsa-crypto-mb": ("avx512ifma",),
+    "rsa-avx2": ("avx2", "fma"),
     "p256": ("avx512ifma",),
     "p384": ("avx512ifma",),
     "ed25519": ("avx512ifma",),
@@ -249,13 +261,15 @@ def _advice(report: Report) -> list[Finding]:
     features = report.cpu["features"]
     if os.environ.get("SEKISHO_LANES", "1") == "0":
         found.append(Finding("advice", "SEKISHO_LANES=0 switches every lane kernel off", "unset it for full speed"))
-    elif not any(lanes[name]["state"] == "on" for name in ("rsa-avx512", "rsa-ifma", "rsa-crypto-mb")):
-        found.append(Finding("note", "no RSA lanes on this CPU: OpenSSL answers", "with AVX-512, 2 to 5 times as fast"))
+    elif not any(one["state"] == "on" for name, one in lanes.items() if name.startswith("rsa-")):
+        found.append(Finding("note", "no RSA lanes on this CPU: OpenSSL answers", "with AVX2, 2 to 5 times as fast"))
     elif "avx512ifma" not in features:
         found.append(
             Finding(
                 "note",
-                "no AVX-512 IFMA on this CPU: P-256, P-384 and Ed25519 run on OpenSSL, RSA in AVX-512F lanes",
+                "no AVX-512 IFMA on this CPU: P-256, P-384 and Ed25519 run on OpenSSL, RSA in "
+                + ("AVX-512F" if "avx512f" in features else "AVX2")
+                + " lanes",
                 "for lanes of all kinds: Intel Ice Lake or AMD Zen 4, and later",
             )
         )
