@@ -96,7 +96,8 @@ class Verifier:
         skew: seconds by which the issuing machine's clock may be ahead of this one's, 0 to 60.
         engine: threads and cache; the process's own if None.
 
-    Shared by threads. `challenges` may be replaced at any time by assigning to the attribute: a batch uses one of them.
+    Shared by threads. `challenges` and `claims` may be replaced at any time by assigning to the attribute: a batch uses one of
+    them. Trust store, profile and engine are a verifier's own for its life.
 
     Raises:
         ValueError: parts are missing, or do not fit together.
@@ -114,11 +115,11 @@ class Verifier:
         skew: int = 0,
         engine: Engine | None = None,
     ) -> None:
-        self.trust = trust
-        self.profile = profile if isinstance(profile, Profile) else Profile.load(profile)
+        self._trust = trust
+        self._profile = profile if isinstance(profile, Profile) else Profile.load(profile)
         self.challenges = challenges
         self.claims = claims
-        self.engine = engine or default_engine()
+        self._engine = engine or default_engine()
         self._expect = ffi.new("seki_challenge_expectation *")
         self._expect.tenant = tenant
         self._expect.profile = self.profile.id32
@@ -133,6 +134,21 @@ class Verifier:
         )
         self._native: Any = ffi.gc(out[0], lib.seki_verifier_free)
         self._borrowed = (self.engine.native, trust.native)  # used by address, whatever becomes of the attributes
+
+    @property
+    def trust(self) -> TrustStore:
+        """Who may issue. For another store make another verifier: they can share an engine."""
+        return self._trust
+
+    @property
+    def engine(self) -> Engine:
+        """Threads and cache."""
+        return self._engine
+
+    @property
+    def profile(self) -> Profile:
+        """What a valid certificate is and how it signs."""
+        return self._profile
 
     def verify_logins(
         self, batch: LoginBatch, *, at: int | NDArray[np.int64] | None = None, confirmations: int | None = None

@@ -21,10 +21,11 @@ enum {
 /* A finding on a certificate's path. */
 typedef struct {
     uint64_t trust;    /* seki_trust's number, never reused in a process; 0: no finding */
-    uint64_t profile;  /* seki_profile.id */
+    uint64_t profile;  /* seki_verifier's purpose */
     int64_t from, to;  /* the times of judgement for which it holds, both included */
     uint16_t reason;   /* SEKI_CERTIFICATE_OK, or the refusal */
     uint8_t flags;     /* SEKI_FLAG_SLOW_PATH */
+    bool signs;        /* seki_leaf_may_sign: a login wants it, whatever the finding */
     uint32_t doubts;   /* seki_kernels_doubts when it was found */
 } seki_finding;
 

@@ -87,6 +87,7 @@ typedef struct {
     uint16_t key_usage;     /* SEKI_KU_*, 0 if absent: a keyUsage without any bit is refused */
     uint32_t extended_key_usage; /* SEKI_EKU_*, 0 if absent */
     bool is_ca;             /* basicConstraints cA; false if absent */
+    bool openssl_judges;    /* an extension is there that is unknown here and that OpenSSL's path validation reads */
     bool unknown_qualifier; /* certificatePolicies has a qualifier that is neither CPS pointer nor user notice */
     int32_t path_length;    /* pathLenConstraint, -1 if absent */
     /* The content of each extension's OCTET STRING (a whole DER element), empty if absent. */

@@ -17,6 +17,7 @@ enum { KEY_USAGE_BITS = 9, REASON_BITS = 9 };
 typedef bool decoder(seki_span value, seki_certificate *certificate, const uint8_t **fault);
 
 static uint32_t known_extension(seki_span oid);
+static bool openssl_judges(seki_span oid);
 static bool decode(uint32_t known, seki_span value, seki_certificate *certificate, const uint8_t **fault);
 static decoder subject_key_id, key_usage, basic_constraints, name_constraints, policies, policy_mappings,
     authority_key_id, policy_constraints, extended_key_usage, inhibit_any_policy;
@@ -75,6 +76,7 @@ seki_reason seki_extensions_read(seki_span list, seki_certificate *certificate, 
                 if (seki_span_equal(unknown[i], extension.oid))
                     return SEKI_CERTIFICATE_EXTENSION_DUPLICATE;
             unknown[unknown_count++] = extension.oid;
+            certificate->openssl_judges = certificate->openssl_judges || openssl_judges(extension.oid);
         }
         certificate->extensions |= extension.known;
         if (extension.critical)
@@ -85,6 +87,13 @@ seki_reason seki_extensions_read(seki_span list, seki_certificate *certificate, 
             certificate->critical |= SEKI_EXT_UNKNOWN;
     }
     return SEKI_NOT_DECIDED;
+}
+
+/* What X509_check_purpose and X509_verify_cert look at beyond RFC 5280 (OpenSSL 3.0, crypto/x509/v3_purp.c), critical or not. */
+static bool openssl_judges(seki_span oid)
+{
+    return SEKI_OID_IS(oid, SEKI_OID_PROXY) || SEKI_OID_IS(oid, SEKI_OID_IP_BLOCKS) || SEKI_OID_IS(oid, SEKI_OID_AS_NUMBERS)
+           || SEKI_OID_IS(oid, SEKI_OID_NETSCAPE_TYPE);
 }
 
 static uint32_t known_extension(seki_span oid)

@@ -38,6 +38,10 @@
 /* extensions: RFC 5280, 4.2; id-ce is 2.5.29 */
 #define SEKI_OID_ID_CE "\x55\x1d"
 #define SEKI_OID_AUTHORITY_INFO "\x2b\x06\x01\x05\x05\x07\x01\x01" /* 1.3.6.1.5.5.7.1.1 */
+#define SEKI_OID_IP_BLOCKS "\x2b\x06\x01\x05\x05\x07\x01\x07"      /* 1.3.6.1.5.5.7.1.7, RFC 3779, 2 */
+#define SEKI_OID_AS_NUMBERS "\x2b\x06\x01\x05\x05\x07\x01\x08"     /* 1.3.6.1.5.5.7.1.8, RFC 3779, 3 */
+#define SEKI_OID_PROXY "\x2b\x06\x01\x05\x05\x07\x01\x0e"          /* 1.3.6.1.5.5.7.1.14, RFC 3820 */
+#define SEKI_OID_NETSCAPE_TYPE "\x60\x86\x48\x01\x86\xf8\x42\x01\x01" /* 2.16.840.1.113730.1.1 */
 #define SEKI_OID_SUBJECT_INFO "\x2b\x06\x01\x05\x05\x07\x01\x0b"   /* 1.3.6.1.5.5.7.1.11 */
 
 /* extended key usage: RFC 5280, 4.2.1.12 */

@@ -32,6 +32,12 @@ static seki_reason check_key_usages(const seki_certificate *leaf, const seki_pro
     return SEKI_NOT_DECIDED;
 }
 
+bool seki_leaf_may_sign(const seki_certificate *leaf)
+{
+    return (leaf->extensions & SEKI_EXT_KEY_USAGE) == 0
+           || (leaf->key_usage & (SEKI_KU_DIGITAL_SIGNATURE | SEKI_KU_NON_REPUDIATION)) != 0;
+}
+
 seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *profile, int64_t at)
 {
     /* RFC 5280, 4.2: refuse a critical extension that is not recognized "or a critical extension that contains information
@@ -84,7 +90,7 @@ bool seki_leaf_is_plain(const seki_certificate *leaf, const seki_way *way, const
     uint32_t for_openssl = SEKI_EXT_POLICY_MAPPINGS | SEKI_EXT_POLICY_CONSTRAINTS | SEKI_EXT_INHIBIT_ANY_POLICY;
     uint32_t never_critical = SEKI_EXT_AUTHORITY_KEY_ID | SEKI_EXT_SUBJECT_KEY_ID;
     bool subject_empty = leaf->subject.length <= 2;
-    return !way->slow && leaf->version == 3 && !leaf->is_ca && (leaf->extensions & for_openssl) == 0
+    return !way->slow && leaf->version == 3 && !leaf->is_ca && !leaf->openssl_judges && (leaf->extensions & for_openssl) == 0
            && (leaf->critical & never_critical) == 0 && (leaf->key_usage & SEKI_KU_KEY_CERT_SIGN) == 0
            && leaf->path_length < 0 && !subject_empty && meets_policies(leaf, profile)
            && leaf->authority_key_id.length != 0 /* RFC 5280, 4.2.1.1: MUST be there; which key it names only orders candidates */

@@ -8,6 +8,10 @@
 
 #include "trust.h"
 
+/* Whether its key signs anything but certificates and CRLs: where keyUsage is there, it has digitalSignature or nonRepudiation
+ * (RFC 5280, 4.2.1.3), whatever the profile asks for. */
+bool seki_leaf_may_sign(const seki_certificate *leaf);
+
 /* What the leaf says of itself, against the profile: 0 or the first reason.  No signature is looked at. */
 seki_reason seki_leaf_check(const seki_certificate *leaf, const seki_profile *profile, int64_t at);
 

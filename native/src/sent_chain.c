@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     seki_judgement *judgement;
     seki_workspace *space;
-    size_t *signatures, signatures_max, steps;
+    size_t *signatures, signatures_max, asked_max, steps;
     bool wrong; /* a key of the right name did not verify */
     bool fault;
     size_t count;
@@ -148,7 +148,7 @@ static bool look(search *s, step *steps, size_t tried)
             depth--;
             continue;
         }
-        if (*s->signatures >= s->signatures_max || s->steps++ == SEKI_SENT_STEPS_MAX) {
+        if (*s->signatures >= s->signatures_max || s->steps++ == SEKI_SENT_STEPS_MAX || j->asked >= s->asked_max) {
             j->cut = true;
             return false;
         }
@@ -179,7 +179,7 @@ static bool look(search *s, step *steps, size_t tried)
     }
 }
 
-seki_reason seki_sent_chain(seki_judgement *j, seki_workspace *space, size_t tried, size_t *signatures)
+seki_reason seki_sent_chain(seki_judgement *j, seki_workspace *space, size_t tried, bool straight, size_t *signatures)
 {
     const seki_profile *profile = &j->verifier->profile;
     size_t share = (size_t)SEKI_SENT_SIGNATURES_SHARE * profile->intermediates_max;
@@ -187,10 +187,15 @@ seki_reason seki_sent_chain(seki_judgement *j, seki_workspace *space, size_t tri
                 .space = space,
                 .signatures = signatures,
                 .wrong = j->row->issuer < 0 && j->row->candidate_count != 0,
-                .signatures_max = share > SEKI_SENT_SIGNATURES_MIN ? share : SEKI_SENT_SIGNATURES_MIN};
+                .signatures_max = share > SEKI_SENT_SIGNATURES_MIN ? share : SEKI_SENT_SIGNATURES_MIN,
+                .asked_max = SIZE_MAX};
     step steps[SEKI_INTERMEDIATES_MAX + 1];
     *signatures = 0;
     read_sent(&s, profile, j->row->intermediates);
+    if (straight) {
+        s.signatures_max = s.count + 1;
+        s.asked_max = j->asked + 1;
+    }
     bool found = look(&s, steps, tried);
     j->path.sent_count = 0; /* they stand in `s` */
     if (found)

@@ -17,10 +17,12 @@ enum {
 
 /* Looks for a way from the row's leaf over row->intermediates, in any order or none of them, to an issuer of the trust store up
  * from which `judgement` takes a way, going back where a way ends (RFC 4158, 2.4.2; OpenSSL's builder does not).
- *   tried  of the issuers that row->candidates names, those that need no further look
+ *   tried     of the issuers that row->candidates names, those that need no further look
+ *   straight  no more than a chain that leads straight up takes: a signature for each certificate, and one whole path
  * Returns 0 if a path was taken: its window stands in the judgement (what was sent is read no more), and row->cached.entry.issuer is
  * the leaf's issuer.  Else the reason.
  * *signatures is how many were checked, whatever the outcome. */
-seki_reason seki_sent_chain(seki_judgement *judgement, seki_workspace *space, size_t tried, size_t *signatures);
+seki_reason seki_sent_chain(seki_judgement *judgement, seki_workspace *space, size_t tried, bool straight,
+                            size_t *signatures);
 
 #endif

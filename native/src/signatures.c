@@ -326,18 +326,6 @@ static bool wants_rsa_lane(const seki_job *job, unsigned bits)
            && seki_mode_family(job->mode) != SEKI_FAMILY_PSS;
 }
 
-/* The kernel was switched off while it answered this run: nothing that it said yes to stands.  OpenSSL is asked instead. */
-static void take_back(seki_job *jobs, size_t count, seki_key_kind kind, seki_kernel_id kernel)
-{
-    for (size_t i = 0; i < count; i++) {
-        seki_job *job = &jobs[i];
-        if (job->reason != SEKI_SIGNATURE_OK || job->key.kind != kind || job->backend != seki_kernels_backend(kernel))
-            continue;
-        job->reason = SEKI_NOT_DECIDED;
-        job->flags = 0;
-    }
-}
-
 static void run_rsa(seki_signature_scratch *scratch, const seki_job_policy *policy, seki_job *jobs, size_t count,
                     unsigned bits)
 {
@@ -351,8 +339,6 @@ static void run_rsa(seki_signature_scratch *scratch, const seki_job_policy *poli
     size_t filled;
     for (size_t i = 0; i < waiting && seki_kernels_on(kernel) && (filled = group_size(i, waiting, kernel)) != 0; i += filled)
         run_rsa_group(scratch, policy, jobs, scratch->order + i, filled, bits, kernel);
-    if (!seki_kernels_on(kernel))
-        take_back(jobs, count, SEKI_KEY_RSA, kernel);
 }
 
 static void run_ec_group(seki_signature_scratch *scratch, const seki_job_policy *policy, seki_job *jobs,
@@ -398,8 +384,6 @@ static void run_ec(seki_signature_scratch *scratch, const seki_job_policy *polic
     size_t filled;
     for (size_t i = 0; i < waiting && seki_kernels_on(kernel) && (filled = group_size(i, waiting, kernel)) != 0; i += filled)
         run_ec_group(scratch, policy, jobs, scratch->order + i, filled, kernel);
-    if (!seki_kernels_on(kernel))
-        take_back(jobs, count, kind, kernel);
 }
 
 /* Whatever no lane took. */

@@ -177,6 +177,16 @@ static int64_t within(int64_t at, int64_t from, int64_t to)
     return from >= to ? NO_TIME : at < from ? from : at >= to ? to - 1 : at;
 }
 
+/* Whether OpenSSL cannot read an extension of a certificate on the chain: it then says "unspecified", as it does for faults of
+ * its own, which a certificate must not be able to feign. */
+static bool has_unreadable(STACK_OF(X509) *chain)
+{
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        if ((X509_get_extension_flags(sk_X509_value(chain, i)) & EXFLAG_INVALID) != 0)
+            return true;
+    return false;
+}
+
 seki_reason seki_slow_path(const seki_trust *trust, const seki_path *path, const seki_certificate *leaf,
                            const seki_profile *profile, int64_t at)
 {
@@ -193,7 +203,9 @@ seki_reason seki_slow_path(const seki_trust *trust, const seki_path *path, const
     } else if (store != NULL && ctx != NULL && chain != NULL && collect(trust, path, target, chain)
                && X509_STORE_add_cert(store, sk_X509_value(chain, sk_X509_num(chain) - 1)) == 1) {
         X509_STORE_set_check_issued(store, issued_on_path);
-        if (X509_STORE_CTX_init(ctx, store, target, chain) == 1 && X509_STORE_CTX_set_app_data(ctx, chain) == 1
+        if (has_unreadable(chain))
+            reason = SEKI_PATH_REFUSED;
+        else if (X509_STORE_CTX_init(ctx, store, target, chain) == 1 && X509_STORE_CTX_set_app_data(ctx, chain) == 1
             && set_up(ctx, profile, at))
             reason = X509_verify_cert(ctx) == 1
                          ? SEKI_NOT_DECIDED

@@ -18,11 +18,12 @@ static void fingerprint(seki_login_scratch *scratch, seki_login_row *rows, size_
 }
 
 /* Whether the cache decides the row's path at its time. */
-static bool decide_from_cache(const seki_verifier *verifier, seki_login_row *row)
+static bool decide_from_cache(const seki_login_call *call, seki_login_row *row)
 {
+    const seki_verifier *verifier = call->verifier;
     for (size_t i = 0; i < SEKI_CACHE_PATHS; i++) {
         const seki_finding *finding = &row->cached.entry.findings[i];
-        if (finding->trust != verifier->trust->number || finding->profile != verifier->profile.id)
+        if (finding->trust != verifier->trust->number || finding->profile != verifier->purpose)
             continue;
         /* Outside its window, or from before a kernel was found to accept wrongly, it says nothing: look again. */
         if (row->at < finding->from || row->at > finding->to || finding->doubts != seki_kernels_doubts())
@@ -33,16 +34,21 @@ static bool decide_from_cache(const seki_verifier *verifier, seki_login_row *row
         row->flags |= SEKI_FLAG_CACHE_HIT | finding->flags;
         if (finding->reason != SEKI_CERTIFICATE_OK)
             seki_refuse(row, (seki_reason)finding->reason);
+        else if (call->logins && !finding->signs)
+            seki_refuse(row, SEKI_KEY_USAGE);
         return true;
     }
     return false;
 }
 
-static seki_reason read_certificate(const seki_verifier *verifier, seki_workspace *space, seki_login_row *row)
+static seki_reason read_certificate(const seki_login_call *call, seki_workspace *space, seki_login_row *row)
 {
+    const seki_verifier *verifier = call->verifier;
     seki_reason reason = seki_certificate_parse(row->certificate, &row->leaf, NULL);
     if (reason == SEKI_NOT_DECIDED)
         reason = seki_leaf_check(&row->leaf, &verifier->profile, row->at);
+    if (reason == SEKI_NOT_DECIDED)
+        reason = call->logins && !seki_leaf_may_sign(&row->leaf) ? SEKI_KEY_USAGE : SEKI_NOT_DECIDED;
     if (reason == SEKI_NOT_DECIDED)
         reason = seki_key_ready(space->signatures.checker, &row->leaf.key, &row->key);
     return reason;
@@ -58,7 +64,7 @@ void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_l
         if (!seki_alive(row))
             continue;
         const uint8_t *name = row->cached.entry.fingerprint;
-        if (cache != NULL && seki_cache_get(cache, name, &row->cached) && decide_from_cache(verifier, row)) {
+        if (cache != NULL && seki_cache_get(cache, name, &row->cached) && decide_from_cache(call, row)) {
             row->known = true;
             row->key = seki_cached_key(&row->cached);
         } else if (cache != NULL && row->intermediates.length == 0
@@ -66,7 +72,7 @@ void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_l
             seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG); /* with intermediates it may be another's, of the same name */
         } else {
             row->cached.handle = 0; /* what another store or time made of it */
-            seki_refuse(row, read_certificate(verifier, space, row));
+            seki_refuse(row, read_certificate(call, space, row));
         }
     }
 }

@@ -1,7 +1,8 @@
 #include "name_match.h"
 #include "sent_chain.h"
 
-/* Signature checks a batch may waste on sent chains that lead nowhere: 189 in one of 1,000 rows, some 130 ms of P-384. */
+/* Signature checks a batch may waste on searches that lead nowhere: 189 in one of 1,000 rows, some 130 ms of P-384.  When they are
+ * spent, a row still gets what a chain that leads straight up takes: nobody's good login waits for others' bad ones. */
 enum { WASTED_MIN = 64, WASTED_SHARE = 8 };
 
 static void find_candidates(const seki_trust *trust, seki_login_row *row);
@@ -101,11 +102,9 @@ static void conclude(seki_login_call *call, seki_workspace *space, seki_login_ro
 static seki_reason look_further(seki_login_call *call, seki_workspace *space, seki_judgement *j)
 {
     seki_login_row *row = j->row;
-    /* Chains that lead nowhere are what a flood would be made of: the batch pays for so many, the rest may try again. */
-    if (atomic_load_explicit(&call->wasted, memory_order_relaxed) > WASTED_MIN + call->batch->rows / WASTED_SHARE)
-        return SEKI_PATH_BUDGET_SPENT;
+    bool spent = atomic_load_explicit(&call->wasted, memory_order_relaxed) > WASTED_MIN + call->batch->rows / WASTED_SHARE;
     size_t signatures;
-    seki_reason reason = seki_sent_chain(j, space, row->candidate + (row->issuer >= 0), &signatures);
+    seki_reason reason = seki_sent_chain(j, space, row->candidate + (row->issuer >= 0), spent, &signatures);
     if (reason == SEKI_NOT_DECIDED)
         row->verified = true;
     else
@@ -160,11 +159,12 @@ static void remember(const seki_login_call *call, const seki_judgement *j, seki_
     int64_t skew = verifier->profile.clock_skew;
     entry->findings[0] = (seki_finding){
         .trust = verifier->trust->number,
-        .profile = verifier->profile.id,
+        .profile = verifier->purpose,
         .from = later(leaf->not_before, from) - skew,
         .to = earlier(leaf->not_after, to) + skew,
         .reason = (uint16_t)(reason == SEKI_NOT_DECIDED ? SEKI_CERTIFICATE_OK : reason),
         .flags = row->flags & SEKI_FLAG_SLOW_PATH,
+        .signs = seki_leaf_may_sign(leaf),
         .doubts = call->doubts,
     };
     seki_cache_put(verifier->engine->cache, &row->cached);

@@ -8,6 +8,7 @@ struct seki_verifier {
     seki_engine *engine;
     const seki_trust *trust;
     seki_profile profile;
+    uint64_t purpose;           /* what its findings are kept under: the profile's id, and for which ways it is */
     uint8_t *allowed;           /* a way of the store each: 1 if its leaves are for this profile */
     _Atomic uint8_t *admitted;  /* a way each: 1 once OpenSSL has accepted a whole chain of it for this profile */
 };
@@ -20,6 +21,7 @@ typedef struct {
     seki_verdict *out;
     uint16_t batch_reason;           /* a reason that holds for every row (CLOCK_WENT_BACK), or 0 */
     uint32_t doubts;                 /* seki_kernels_doubts, from before the first signature */
+    _Atomic uint32_t claimed_under;  /* the least of seki_kernels_doubts under which a range was claimed */
     _Atomic uint64_t confirmations;
     _Atomic uint64_t wasted;         /* signatures checked for chains that were sent and led nowhere */
     _Atomic uint32_t status;

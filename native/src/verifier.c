@@ -8,7 +8,10 @@
 #include "stages.h"
 
 static bool profile_valid(const seki_profile *profile);
+static uint64_t purpose_of(const seki_verifier *verifier);
 static seki_status run(seki_login_call *call);
+static seki_status run_once(seki_login_call *call);
+static void take_back(seki_login_call *call);
 
 seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
                               const uint8_t *issuers_allowed, seki_verifier **out)
@@ -32,6 +35,7 @@ seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, cons
     for (size_t i = 0; i < trust->way_count; i++) /* ways above stand before those below */
         verifier->allowed[i] = issuers_allowed[trust->ways[i].issuer] == 1
                                || (trust->ways[i].parent >= 0 && verifier->allowed[trust->ways[i].parent] != 0);
+    verifier->purpose = purpose_of(verifier);
     *out = verifier;
     return SEKI_OK;
 }
@@ -47,7 +51,7 @@ void seki_verifier_free(seki_verifier *verifier)
 
 seki_status seki_verify_logins(seki_verifier *verifier, const seki_login_batch *batch, seki_verdict *out)
 {
-    if (verifier == NULL || batch == NULL || (out == NULL && batch->rows != 0))
+    if (verifier == NULL || batch == NULL || (out == NULL && batch->rows != 0) || batch->rows > SEKI_ROWS_MAX)
         return SEKI_E_ARGUMENT;
     bool own = verifier->profile.challenge == SEKI_CHALLENGE_OWN;
     /* A set of claims that is not there refuses (CLAIMS_LOST), keys that are not there are the caller's mistake. */
@@ -166,16 +170,9 @@ static seki_verdict verdict_of(const seki_login_row *row)
                           .snapshot = 0};
 }
 
-static void verify_range(void *context, size_t from, size_t to, unsigned worker)
+/* All stages but the last. */
+static void judge_range(seki_login_call *call, seki_workspace *space, size_t from, size_t count)
 {
-    (void)worker;
-    seki_login_call *call = context;
-    size_t slot, count = to - from;
-    seki_workspace *space = seki_workspace_take(call->verifier->engine, &slot);
-    if (space == NULL) {
-        atomic_store(&call->status, SEKI_E_MEMORY);
-        return;
-    }
     seki_login_row *rows = space->login.rows;
     for (size_t i = 0; i < count; i++)
         fill(call->batch, &rows[i], from + i);
@@ -187,7 +184,35 @@ static void verify_range(void *context, size_t from, size_t to, unsigned worker)
     if (call->logins)
         seki_stage_signature(call, space, rows, count);
     seki_stage_revocation(call, rows, count);
+}
+
+static void lower_to(_Atomic uint32_t *least, uint32_t value)
+{
+    uint32_t seen = atomic_load(least);
+    while (seen > value && !atomic_compare_exchange_weak(least, &seen, value))
+        continue;
+}
+
+static void verify_range(void *context, size_t from, size_t to, unsigned worker)
+{
+    (void)worker;
+    seki_login_call *call = context;
+    size_t slot, count = to - from;
+    seki_workspace *space = seki_workspace_take(call->verifier->engine, &slot);
+    if (space == NULL) {
+        atomic_store(&call->status, SEKI_E_MEMORY);
+        return;
+    }
+    /* Once a kernel is found to accept wrongly, nothing counts that may rest on it: again, without it, and before the claim.
+     * As often as there are kernels, at most. */
+    uint32_t doubts;
+    do {
+        doubts = seki_kernels_doubts();
+        judge_range(call, space, from, count);
+    } while (doubts != seki_kernels_doubts());
+    seki_login_row *rows = space->login.rows;
     seki_stage_claim(call, rows, count);
+    lower_to(&call->claimed_under, doubts);
     for (size_t i = 0; i < count; i++)
         call->out[from + i] = verdict_of(&rows[i]);
     seki_workspace_return(call->verifier->engine, slot);
@@ -210,15 +235,50 @@ static seki_status run(seki_login_call *call)
         return SEKI_E_ARGUMENT;
     if (batch->rows == 0)
         return SEKI_OK;
+    bool claims = call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN;
+    if (claims)
+        call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
+    seki_status status;
+    do {
+        status = run_once(call);
+    } while (status == SEKI_OK && !claims && call->doubts != seki_kernels_doubts());
+    if (claims && atomic_load(&call->claimed_under) != seki_kernels_doubts())
+        take_back(call);
+    return status;
+}
+
+static seki_status run_once(seki_login_call *call)
+{
+    const seki_login_batch *batch = call->batch;
+    seki_engine *engine = call->verifier->engine;
     memset(call->out, 0, (size_t)batch->rows * sizeof *call->out);
     call->doubts = seki_kernels_doubts();
+    atomic_init(&call->claimed_under, UINT32_MAX);
     atomic_init(&call->confirmations, batch->confirmations);
     atomic_init(&call->wasted, 0);
     atomic_init(&call->status, SEKI_OK);
-    if (call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN)
-        call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
-    seki_status status = seki_pool_run(call->verifier->engine->pool, (size_t)batch->rows,
-                                       seki_grain(call->verifier->engine, (size_t)batch->rows, SEKI_LOGIN_ROWS),
-                                       verify_range, call);
+    seki_status status = seki_pool_run(engine->pool, (size_t)batch->rows,
+                                       seki_grain(engine, (size_t)batch->rows, SEKI_LOGIN_ROWS), verify_range, call);
     return status != SEKI_OK ? status : (seki_status)atomic_load(&call->status);
+}
+
+/* Ranges were claimed before a kernel was found to accept wrongly.  A claim cannot be asked for twice, so what was accepted in
+ * the call is a fault of ours: the challenges stay spent, and the holders try again with new ones. */
+static void take_back(seki_login_call *call)
+{
+    for (uint64_t i = 0; i < call->batch->rows; i++)
+        if (call->out[i].reason == SEKI_ACCEPTED)
+            call->out[i].reason = SEKI_ENGINE_FAULT;
+}
+
+/* Two verifiers of one profile and store may be for different issuers: what one found is not the other's finding. */
+static uint64_t purpose_of(const seki_verifier *verifier)
+{
+    seki_span parts[2] = {{(const uint8_t *)&verifier->profile.id, sizeof verifier->profile.id},
+                          {verifier->allowed, verifier->trust->way_count}};
+    uint8_t digest[SEKI_SHA256_SIZE];
+    uint64_t purpose;
+    seki_sha256_parts(parts, 2, digest);
+    memcpy(&purpose, digest, sizeof purpose);
+    return purpose;
 }

@@ -143,12 +143,15 @@ def test_nobody_outside_can_look_for_two_requests_of_one_fingerprint(tmp_path: P
 
 
 def test_a_verifier_keeps_what_its_native_half_borrows() -> None:
-    """Its trust store, engine and claims are used by address: they live as long as it does, whatever its attributes say."""
+    """Its trust store and engine are used by address, and nothing else can be put in their place: a root taken out of trust by
+    assignment would go on being trusted."""
     verifier = Verifier(trust(), FOREIGN, engine=small_engine())
     freed: list[str] = []
-    for name, other in (("trust", trust()), ("engine", small_engine())):
-        weakref.finalize(getattr(verifier, name).native, freed.append, name)
-        setattr(verifier, name, other)
+    for name, other in (("trust", trust()), ("engine", small_engine()), ("profile", FOREIGN)):
+        if name != "profile":
+            weakref.finalize(getattr(verifier, name).native, freed.append, name)
+        with pytest.raises(AttributeError):
+            setattr(verifier, name, other)
     gc.collect()
     assert freed == []
     login = a_login(b"a challenge of somebody else's making")

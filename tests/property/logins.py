@@ -23,7 +23,7 @@ from tests.property.chains import Batch, Case
 from tests.property.keys import RsaSigner, Signer
 from tests.property.opinions import store_of
 from tests.property.peers.build import openssl
-from tests.unit.login_desk import AUDIENCE, TENANT, ClaimsFile, Keys
+from tests.unit.login_desk import AUDIENCE, TENANT, Keys, new_claims
 
 from sekisho.batch import Column
 from sekisho.engine import Engine
@@ -181,7 +181,7 @@ def _signature(chance: random.Random, case: Case, challenge: bytes, profile_name
 def told(engine: Engine, batch: Batch, logins: list[Login], keys: Keys, folder: Path) -> list[int]:
     """sekisho's reasons, where nothing was accepted yet."""
     own = batch.profile_name == "own"
-    claims = ClaimsFile(folder) if own else None
+    claims = new_claims(folder) if own else None
     verifier = Verifier(
         store_of(batch),
         batch.profile,
@@ -205,7 +205,7 @@ def told(engine: Engine, batch: Batch, logins: list[Login], keys: Keys, folder: 
         verdicts = verifier.verify_logins(columns, at=batch.at, confirmations=10**6)
         reasons += verdicts.array["reason"].tolist()
     if claims is not None:
-        claims.path.unlink()
+        Path(claims.path).unlink()
     return reasons
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sekisho import testing
 from sekisho._native import check, lib
+from sekisho.challenges import ChallengeKeys, tokens_of
+from sekisho.claims import Claims
 from sekisho.engine import KERNELS, Engine, Kernel, disable_kernel, kernels
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
@@ -155,10 +158,44 @@ def test_a_wrong_acceptance_that_is_cross_checked_switches_the_kernel_off() -> N
             verdicts = verify_signatures(batch(kind, BAD), engine=engine(cross_check_one_in=1))
             answer_right(verdicts, BAD)
             assert kernel(name).state == "off-wrong-accept"
-            assert "cross-checked" in verdicts[0].flags
             assert verdicts[0].backend == "openssl"
             answer_right(verify_signatures(batch(kind, BAD), engine=engine()), BAD)
         plant(name, lib.SEKI_FAULT_NONE)
+
+
+def test_what_a_kernel_said_before_it_was_found_out_does_not_stand() -> None:
+    """Its wrong acceptance shows late in a call of several ranges: nothing of the call may rest on it."""
+    if not any(name in RSA for name in signing()):
+        pytest.skip("no RSA kernel is on here")
+    rows = 1_200
+    key = _cities.setdefault("rsa2048", build_city(ROWS, seed="kernels", key="rsa2048", authority_key="p256",
+                                                   purposes=("auth",), workers=1)).key(0)  # fmt: skip
+    for name in signing():
+        plant(name, lib.SEKI_FAULT_ACCEPT)
+    forged = SignatureBatch(KeySet([key.spki]), [b"\1" * 256] * rows, [b"m"] * rows, KINDS["rsa2048"], key=0)
+    verdicts = verify_signatures(forged, engine=engine(cross_check_one_in=rows - 100))
+    assert verdicts.count() == {Reason.SIGNATURE_WRONG: rows}
+    assert any(one.state == "off-wrong-accept" for one in kernels())
+
+
+def test_logins_claimed_before_a_kernel_was_found_out_are_taken_back(tmp_path: Path) -> None:
+    if not any(name in RSA for name in signing()):
+        pytest.skip("no RSA kernel is on here")
+    city, rows = testing.small_city(), 700
+    keys = ChallengeKeys.generate()
+    profile = Profile.load("jpki-auth-test")
+    tokens = tokens_of(keys.issue(rows, profile=profile.id32, at=testing.AT))
+    certificates = [city.certificate(row % 16) for row in range(rows)]
+    late = Engine(threads=1, cache_bytes=1 << 24, cross_check_one_in=rows - 100)
+    claims = Claims.open(tmp_path / "claims", capacity=4096, fresh=True)
+    verifier = Verifier(TrustStore(list(city.trust("auth"))), profile, challenges=keys, claims=claims, engine=late)
+    assert set(verifier.verify_certificates(certificates[:16], at=testing.AT).count()) == {Reason.CERTIFICATE_OK}
+    for name in signing():
+        plant(name, lib.SEKI_FAULT_ACCEPT)
+    verdicts = verifier.verify_logins(LoginBatch(certificates, tokens, [b"\1" * 256] * rows), at=testing.AT)
+    counts = verdicts.count()
+    assert set(counts) <= {Reason.ENGINE_FAULT, Reason.SIGNATURE_WRONG, Reason.SIGNATURE_UNCONFIRMED}
+    assert counts[Reason.ENGINE_FAULT] > 0  # the first ranges, whose challenges were claimed by then
 
 
 def choose(name: str) -> None:
