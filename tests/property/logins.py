@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,9 @@ from sekisho.reasons import Reason
 from sekisho.verifier import LoginBatch, Verifier
 
 __all__ = ["PROFILES", "Login", "is_form_forbidden", "make_logins", "signature_is_right", "told"]
+
+_DIGEST_INFO: Final = re.compile(rb"(?s:\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)){2}\x06")
+"""How a DigestInfo begins: two SEQUENCEs with lengths of any form, and an OBJECT IDENTIFIER."""
 
 PROFILES: Final = ("plain", "bare", "raw", "pss", "own")
 ACCEPTED: Final = int(Reason.ACCEPTED)
@@ -213,7 +217,9 @@ def is_form_forbidden(profile_name: str, challenge: bytes) -> bool:
     """docs/SECURITY.md, Mode confusion: foreign challenges in modes A' and B."""
     if profile_name not in ("bare", "raw"):
         return False
-    return len(challenge) < 16 or len(challenge) in (20, 28, 32, 48, 64) or challenge.startswith(b"\x30")
+    return (
+        len(challenge) < 16 or len(challenge) in (20, 28, 32, 36, 48, 64) or _DIGEST_INFO.match(challenge) is not None
+    )
 
 
 def signature_is_right(case: Case, login: Login, profile_name: str) -> bool:

@@ -89,8 +89,13 @@ _WIRE: Final = frozenset({Reason.TOO_MANY_INTERMEDIATES, Reason.CERTIFICATE_MALF
 """What may be told before the challenge is looked at."""
 
 
-def _odd_sizes(login: logins.Login, case: Case) -> bool:
-    return not (0 < len(login.challenge) <= 4096 and 0 < len(login.signature) <= 2048 and case.leaf and all(case.sent))
+RAW_MAX: Final = 256 - 11
+"""Bytes that the block of an RSA-2048 signature holds (RFC 8017, 9.2)."""
+
+
+def _odd_sizes(login: logins.Login, case: Case, name: str) -> bool:
+    most = RAW_MAX if name == "raw" else 4096
+    return not (0 < len(login.challenge) <= most and 0 < len(login.signature) <= 2048 and case.leaf and all(case.sent))
 
 
 def _by_reason() -> dict[tuple[int, str], list[Rule]]:
@@ -208,7 +213,9 @@ class Judge:
         if reason.name.startswith(("CHALLENGE_", "INPUT_")):
             if reason in login.challenge_reasons or reason.name.startswith("INPUT_"):
                 return (
-                    "" if reason in login.challenge_reasons or _odd_sizes(login, batch.cases[i]) else "inputs are whole"
+                    ""
+                    if reason in login.challenge_reasons or _odd_sizes(login, batch.cases[i], name)
+                    else "inputs are whole"
                 )
             forbidden = logins.is_form_forbidden(name, login.challenge)
             return "" if reason is Reason.CHALLENGE_FORM_FORBIDDEN and forbidden else "the challenge is good"
