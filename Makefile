@@ -39,9 +39,9 @@ sanitize: $(VENV)/.test  ## AddressSanitizer and UndefinedBehaviorSanitizer over
 	@$(MAKE) -s -C native/tests sanitize
 	@.ci/sanitize $(VENV)
 
-fuzz:  ## each parser for SECONDS (60), under both sanitizers
+fuzz:  ## each parser (or TARGET=) for SECONDS (60), under both sanitizers
 	@.ci/system-packages fuzz
-	@$(MAKE) -s -C native/tests fuzz SECONDS=$(SECONDS)
+	@$(MAKE) -s -C native/tests fuzz SECONDS=$(SECONDS) TARGET=$(TARGET)
 
 aarch64:  ## cross-build the C core and run its C-level tests under qemu-user
 	@.ci/system-packages aarch64
@@ -77,5 +77,5 @@ $(VENV)/.bench: $(VENV)/.package
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark awscrt
 	@touch $@
 
-native/tests/build/.ready: $(NATIVE) $(wildcard native/tests/*.c native/tests/Makefile) $(VENV)/bin/python
+native/tests/build/.ready: $(NATIVE) $(wildcard native/tests/*.c native/tests/Makefile native/tests/fuzz/*) $(VENV)/bin/python
 	@$(MAKE) -s -C native/tests tests

@@ -1,29 +1,21 @@
 /* fuzz_certificate.c: libFuzzer target for the certificate parser.
  *
  * Invariant: a certificate that is taken has all its spans within the input and is DER to its end; OpenSSL reads it too, with
- * the same serial, names, validity, key usage and CA flag, and every extension known to both; one that is refused leaves
- * nothing behind but a place within the input.
+ * the same serial, names, validity, key, key usage and CA flag, and every extension known to both, and writes the same octets
+ * again; one that is refused leaves nothing behind but a place within the input.  Read twice, it is the same.
  *
- *   make -C native/tests fuzz */
+ *   make fuzz TARGET=certificate */
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "../src/cert.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/tlv.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool held, const char *what)
-{
-    if (held)
-        return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
+TLV_CUSTOM_MUTATOR(0)
 
 static void within(const uint8_t *data, size_t size, const seki_span *spans, size_t count)
 {
@@ -119,8 +111,30 @@ static void openssl_agrees(const uint8_t *data, size_t size, const seki_certific
         }
         free_extension(known[i].nid, value);
     }
+    unsigned char *spki = NULL, *tbs = NULL;
+    int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x509), &spki);
+    require(length > 0 && seki_span_equal((seki_span){spki, (size_t)length}, c->spki), "key");
+    length = i2d_re_X509_tbs(x509, &tbs);
+    require(length > 0 && seki_span_equal((seki_span){tbs, (size_t)length}, c->tbs), "the same octets again");
+    OPENSSL_free(spki);
+    OPENSSL_free(tbs);
     X509_free(x509);
     ERR_clear_error();
+}
+
+/* The summary for people says what the parser says. */
+static void summary_agrees(const uint8_t *data, size_t size, seki_reason wanted, const seki_certificate *c)
+{
+    static seki_certificate_summary summary;
+    uint32_t reason;
+    size_t fault;
+    require(seki_certificate_summarize(data, size, &summary, &reason, &fault) == SEKI_OK && reason == (uint32_t)wanted && fault <= size,
+            "summarized");
+    if (c != NULL)
+        require(summary.extensions == c->extensions && summary.critical == c->critical && summary.not_after == c->not_after &&
+                    summary.key_reason == c->key_reason && summary.tbs.length == c->tbs.length &&
+                    data + summary.tbs.offset == c->tbs.data && summary.is_ca == c->is_ca && summary.path_length == c->path_length,
+                "the same in summary");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -137,6 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 "a reason of the list");
         if (seki_certificate_parse_anchor((seki_span){data, size}, &c, &fault) == SEKI_NOT_DECIDED)
             require(c.departures != 0, "an anchor refused elsewhere has departed");
+        summary_agrees(data, size, reason, NULL);
         return 0;
     }
     const seki_span spans[] = {c.der,
@@ -167,10 +182,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                c.key_reason == 0 ? c.key.point : c.der};
     within(data, size, spans, sizeof spans / sizeof *spans);
     require(c.departures == 0 && c.serial.length >= 1 && c.serial.length <= 20 && (c.serial.data[0] & 0x80) == 0 &&
-                c.not_before <= c.not_after && c.issuer.length > 2 && (c.critical & ~c.extensions) == 0,
+                c.not_before <= c.not_after && c.issuer.length > 2 &&
+                (c.critical & ~(c.extensions | SEKI_EXT_UNKNOWN)) == 0 &&
+                ((c.critical & ~c.extensions) == 0 || (c.critical & SEKI_EXT_POLICIES) != 0),
             "what cert.h promises");
     uint64_t count;
     require(seki_der_list(data, size, NULL, 0, &count, &fault) == SEKI_OK && fault == size, "DER to its end");
+    seki_certificate twice;
+    require(seki_certificate_parse((seki_span){data, size}, &twice, NULL) == SEKI_NOT_DECIDED &&
+                twice.tbs.data == c.tbs.data && twice.extensions == c.extensions && twice.signature.data == c.signature.data,
+            "read twice");
+    summary_agrees(data, size, reason, &c);
     openssl_agrees(data, size, &c);
     return 0;
 }

@@ -5,28 +5,16 @@
  *
  * The input's first byte: even, the rest is the token; odd, the rest are edits (place, value) of an issued token and its binding.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined native/tests/fuzz_challenge.c native/src/{challenge,base64url}.c -lcrypto */
-#include <stdio.h>
-#include <stdlib.h>
-
+ *   make fuzz TARGET=challenge */
 #include "../src/base64url.h"
 #include "../src/challenge.h"
+#include "fuzz/fuzz.h"
 
 enum { ISSUED = 1000000, BINDING_SIZE = 16 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static seki_challenge_keys *keys;
 static uint8_t issued[SEKI_CHALLENGE_SIZE];
 static const uint8_t session[BINDING_SIZE] = "a session's name";
-
-static void require(bool held, const char *what)
-{
-    if (held)
-        return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
 
 static void set_up(void)
 {

@@ -1,28 +1,20 @@
 /* fuzz_der.c: libFuzzer target for the DER reader.
  *
  * Invariant: a taker takes exactly one element, whose only DER encoding it was, or nothing; elements listed tile the input
- * up to the fault.
+ * up to the fault, and nest; what is DER to its end is the same octets when taken apart and put together again.
  *
- *   make -C native/tests fuzz */
-#include <stdio.h>
-#include <stdlib.h>
+ *   make fuzz TARGET=der */
 #include <time.h>
 
 #include "../include/sekisho.h"
 #include "../src/der.h"
 #include "../src/value.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/tlv.h"
 
-enum { ELEMENTS = 256 };
+enum { ELEMENTS = 256, DEPTH = 33 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool held, const char *what)
-{
-    if (held)
-        return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
+TLV_CUSTOM_MUTATOR(0)
 
 /* X.690, 10.1: the octets before `length` octets of content under `tag`. */
 static size_t header_of(uint8_t tag, size_t length, uint8_t out[10])
@@ -124,6 +116,32 @@ static void one_value_one_encoding(seki_span in)
     }
 }
 
+/* Each element within the one listed last above it, and one level below. */
+static void nests(const seki_element *elements, uint64_t count, size_t size)
+{
+    size_t end[DEPTH + 1], depth = 0;
+    end[0] = size;
+    for (uint64_t i = 0; i < count; i++) {
+        size_t from = elements[i].offset, to = elements[i].content + (size_t)elements[i].length;
+        while (depth != 0 && end[depth] == from)
+            depth--;
+        require(elements[i].depth == depth && depth < DEPTH && from < elements[i].content && to <= end[depth], "elements nest");
+        if ((elements[i].tag & SEKI_DER_CONSTRUCTED) != 0)
+            end[++depth] = to;
+    }
+}
+
+static void same_octets_again(seki_span der)
+{
+    static tlv_tree tree;
+    if (!tlv_read(&tree, der))
+        return;
+    uint8_t *again = malloc(der.length + 1);
+    require(again != NULL && tlv_write(&tree, again, der.length + 1) == der.length && memcmp(again, der.data, der.length) == 0,
+            "the same octets again");
+    free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static seki_element elements[ELEMENTS];
@@ -137,6 +155,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at = elements[i].content + ((elements[i].tag & SEKI_DER_CONSTRUCTED) != 0 ? 0 : elements[i].length);
         one_value_one_encoding((seki_span){data + elements[i].offset, size - elements[i].offset});
     }
+    nests(elements, shown, size);
+    if (fault == size)
+        same_octets_again((seki_span){data, size});
     if (shown == count)
         require(at == fault, "elements end at the fault");
     one_value_one_encoding((seki_span){data, size});

@@ -5,23 +5,15 @@
  *
  * The input's first byte chooses the order's size; the rest is the signature.
  *
- *   make -C native/tests fuzz */
+ *   make fuzz TARGET=ecdsa_der */
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "../src/ecdsa_der.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/tlv.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool held, const char *what)
-{
-    if (held)
-        return;
-    fprintf(stderr, "broken: %s\n", what);
-    abort();
-}
+TLV_CUSTOM_MUTATOR(1)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
