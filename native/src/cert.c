@@ -163,7 +163,8 @@ static seki_reason name_read(seki_span *in, bool may_be_empty, seki_span *whole,
 {
     seki_span content;
     const uint8_t *at = in->data;
-    if (!seki_der_take(in, SEKI_DER_SEQUENCE, &content, whole) || (content.length == 0 && !may_be_empty))
+    if (!seki_der_take(in, SEKI_DER_SEQUENCE, &content, whole) || (content.length == 0 && !may_be_empty) ||
+        whole->length > SEKI_NAME_SIZE_MAX)
         return refuse(fault, at, SEKI_CERTIFICATE_NAME_MALFORMED);
     return seki_name_is_valid(content, fault) ? SEKI_NOT_DECIDED : SEKI_CERTIFICATE_NAME_MALFORMED;
 }

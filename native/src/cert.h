@@ -10,7 +10,11 @@
 #include "spki.h"
 
 enum {
-    SEKI_POLICIES_MAX = 128   /* policies a certificate; each must differ from all others, so their number is bounded */
+    SEKI_POLICIES_MAX = 128,  /* policies a certificate; each must differ from all others, so their number is bounded */
+    SEKI_GENERAL_NAMES_MAX = 256, /* names in subjectAltName or issuerAltName; public CAs issue for 250 at most */
+    SEKI_SUBTREES_MAX = 64,   /* permitted and excluded subtrees a certificate, each held against each name below; 15 are the most
+                               * seen in a real one */
+    SEKI_NAME_SIZE_MAX = 4096 /* bytes of an issuer's or subject's Name; those of 779 real roots have at most 335 */
 };
 
 /* Extensions that the parser knows, as bits of `extensions` and `critical`. */

@@ -22,12 +22,13 @@ static bool decode(uint32_t known, seki_span value, seki_certificate *certificat
 static decoder subject_key_id, key_usage, basic_constraints, name_constraints, policies, policy_mappings,
     authority_key_id, policy_constraints, extended_key_usage, inhibit_any_policy;
 static bool only_sequence(seki_span value, seki_span *content, const uint8_t **fault);
+static bool at_most(seki_span list, size_t count, const uint8_t **fault);
 static bool general_names(seki_span value, const uint8_t **fault);
 static bool distribution_points(seki_span value, const uint8_t **fault);
 static bool distribution_point(seki_span point, const uint8_t **fault);
 static bool access_descriptions(seki_span value, const uint8_t **fault);
 static bool directory_attributes(seki_span value, const uint8_t **fault);
-static bool subtrees(seki_span list, const uint8_t **fault);
+static bool subtrees(seki_span list, size_t *count, const uint8_t **fault);
 static bool policy_qualifiers(seki_span list, seki_certificate *c, const uint8_t **fault);
 static bool user_notice(seki_span notice, const uint8_t **fault);
 static bool take_display_text(seki_span *in);
@@ -244,9 +245,10 @@ static bool name_constraints(seki_span value, seki_certificate *c, const uint8_t
         return false;
     if (in.length == 0)
         return refuse(fault, in.data);
+    size_t count = 0;
     for (unsigned part = 0; part < 2; part++) {
         seki_span list;
-        if (seki_der_take(&in, SEKI_DER_CONTEXT_CONSTRUCTED(part), &list, NULL) && !subtrees(list, fault))
+        if (seki_der_take(&in, SEKI_DER_CONTEXT_CONSTRUCTED(part), &list, NULL) && !subtrees(list, &count, fault))
             return false;
     }
     if (in.length != 0)
@@ -257,14 +259,14 @@ static bool name_constraints(seki_span value, seki_certificate *c, const uint8_t
 
 /* GeneralSubtree ::= SEQUENCE { base GeneralName, minimum [0] DEFAULT 0, maximum [1] OPTIONAL }; "the minimum MUST
  * be zero, and maximum MUST be absent": in DER there is the base alone. */
-static bool subtrees(seki_span list, const uint8_t **fault)
+static bool subtrees(seki_span list, size_t *count, const uint8_t **fault)
 {
     if (list.length == 0)
         return refuse(fault, list.data);
     while (list.length != 0) {
         seki_span subtree;
         const uint8_t *at = list.data;
-        if (!seki_der_take(&list, SEKI_DER_SEQUENCE, &subtree, NULL))
+        if (++*count > SEKI_SUBTREES_MAX || !seki_der_take(&list, SEKI_DER_SEQUENCE, &subtree, NULL))
             return refuse(fault, at);
         if (!seki_take_general_name(&subtree, SEKI_GENERAL_NAME_CONSTRAINT, fault))
             return false;
@@ -509,7 +511,8 @@ static bool inhibit_any_policy(seki_span value, seki_certificate *c, const uint8
 static bool general_names(seki_span value, const uint8_t **fault)
 {
     seki_span names;
-    return only_sequence(value, &names, fault) && seki_general_names_are_valid(names, fault);
+    return only_sequence(value, &names, fault) && at_most(names, SEKI_GENERAL_NAMES_MAX, fault)
+           && seki_general_names_are_valid(names, fault);
 }
 
 /* RFC 5280, 4.2.1.13: SEQUENCE SIZE (1..MAX) OF DistributionPoint */
@@ -615,6 +618,16 @@ static bool only_sequence(seki_span value, seki_span *content, const uint8_t **f
 {
     const uint8_t *at = value.data;
     return (seki_der_take(&value, SEKI_DER_SEQUENCE, content, NULL) && value.length == 0) || refuse(fault, at);
+}
+
+/* Whether `list` has no more than `count` elements; whether they are any is for their reader to say. */
+static bool at_most(seki_span list, size_t count, const uint8_t **fault)
+{
+    uint8_t tag;
+    seki_span content;
+    while (count != 0 && seki_der_take_any(&list, &tag, &content, NULL))
+        count--;
+    return count != 0 || list.length == 0 || refuse(fault, list.data);
 }
 
 static bool refuse(const uint8_t **fault, const uint8_t *at)

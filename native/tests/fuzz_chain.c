@@ -90,6 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const seki_profile *profile = authority_profile(choice);
     seki_reason reason = judge(JUDGE_COLD, choice, leaf, sent, at);
     require(judge(JUDGE_COLD, choice, leaf, sent, at) == reason, "cold, and again");
+    if (judge_engines[JUDGE_WARM] != NULL)
+        judge_forget(); /* a leaf once accepted with other certificates stays accepted */
     require(judge(JUDGE_WARM, choice, leaf, sent, at) == reason, "warm");
     require(judge(JUDGE_WARM, choice, leaf, sent, at) == reason, "warm, and again");
     if (reason == SEKI_CERTIFICATE_OK) {

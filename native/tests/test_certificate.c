@@ -771,9 +771,9 @@ static void test_fields(void)
 
 /* ---- limits ------------------------------------------------------------------------------------------ */
 
-/* `count` elements of `make` under nested tags; each differs in its number. */
+/* `count` elements of `make` under nested tags; each differs in its number.  An OCTET STRING is that of extension 2.5.29.`extension`. */
 static seki_span many(size_t count, const uint8_t *item, size_t item_length, size_t number_at, const uint8_t *around,
-                      size_t around_length)
+                      size_t around_length, uint8_t extension)
 {
     uint8_t *data = malloc(count * item_length + 64);
     if (data == NULL)
@@ -790,9 +790,10 @@ static seki_span many(size_t count, const uint8_t *item, size_t item_length, siz
         memmove(data + size, data, length);
         memcpy(data, header, size);
         length += size;
-        if (around[i] == 0x04) { /* an OCTET STRING of an extension: certificatePolicies */
+        if (around[i] == 0x04) {
             memmove(data + 5, data, length);
-            memcpy(data, "\x06\x03\x55\x1d\x20", 5);
+            memcpy(data, "\x06\x03\x55\x1d", 4);
+            data[4] = extension;
             length += 5;
         }
     }
@@ -802,27 +803,59 @@ static seki_span many(size_t count, const uint8_t *item, size_t item_length, siz
 static void test_limits(void)
 {
     static const uint8_t unknown[] = {0x30, 0x08, 0x06, 0x04, 0x2a, 0, 0, 0x01, 0x04, 0x00}, list[] = {0x30, 0xa3};
-    seki_span part = many(SEKI_EXTENSIONS_MAX, unknown, sizeof unknown, 5, list, sizeof list);
+    seki_span part = many(SEKI_EXTENSIONS_MAX, unknown, sizeof unknown, 5, list, sizeof list, 0);
     expect("64 extensions", EXTENSIONS, part, OK);
     release(part);
-    part = many(SEKI_EXTENSIONS_MAX + 1, unknown, sizeof unknown, 5, list, sizeof list);
+    part = many(SEKI_EXTENSIONS_MAX + 1, unknown, sizeof unknown, 5, list, sizeof list, 0);
     expect("65 extensions", EXTENSIONS, part, EXTENSION);
     release(part);
     static const uint8_t policy[] = {0x30, 0x06, 0x06, 0x04, 0x2a, 0, 0, 0x01}, policies[] = {0x30, 0x04, 0x30, 0x30, 0xa3};
-    part = many(SEKI_POLICIES_MAX, policy, sizeof policy, 5, policies, sizeof policies);
+    part = many(SEKI_POLICIES_MAX, policy, sizeof policy, 5, policies, sizeof policies, 32);
     expect("128 policies", EXTENSIONS, part, OK);
     release(part);
-    part = many(SEKI_POLICIES_MAX + 1, policy, sizeof policy, 5, policies, sizeof policies);
+    part = many(SEKI_POLICIES_MAX + 1, policy, sizeof policy, 5, policies, sizeof policies, 32);
     expect("129 policies", EXTENSIONS, part, EXTENSION);
     release(part);
 
     static const uint8_t attribute[] = {0x30, 0x09, 0x06, 0x04, 0x2a, 0, 0, 0x01, 0x0c, 0x01, 0x61}, name[] = {0x31, 0x30};
-    part = many(SEKI_RDN_ATTRIBUTES_MAX, attribute, sizeof attribute, 5, name, sizeof name);
+    part = many(SEKI_RDN_ATTRIBUTES_MAX, attribute, sizeof attribute, 5, name, sizeof name, 0);
     expect("16 attributes in an RDN", SUBJECT, part, OK);
     release(part);
-    part = many(SEKI_RDN_ATTRIBUTES_MAX + 1, attribute, sizeof attribute, 5, name, sizeof name);
+    part = many(SEKI_RDN_ATTRIBUTES_MAX + 1, attribute, sizeof attribute, 5, name, sizeof name, 0);
     expect("17 attributes in an RDN", SUBJECT, part, NAME);
     release(part);
+
+    static const uint8_t general[] = {0x88, 0x04, 0x2a, 0, 0, 0x01};
+    static const uint8_t subtree[] = {0x30, 0x06, 0x88, 0x04, 0x2a, 0, 0, 0x01}, subtrees[] = {0xa0, 0x30, 0x04, 0x30, 0x30, 0xa3};
+    static const struct {
+        uint8_t extension;
+        size_t count;
+        seki_reason reason;
+        const char *what;
+    } counted[] = {{17, SEKI_GENERAL_NAMES_MAX, OK, "256 subject names"},
+                   {17, SEKI_GENERAL_NAMES_MAX + 1, EXTENSION, "257 subject names"},
+                   {18, SEKI_GENERAL_NAMES_MAX, OK, "256 issuer names"},
+                   {18, SEKI_GENERAL_NAMES_MAX + 1, EXTENSION, "257 issuer names"},
+                   {30, SEKI_SUBTREES_MAX, OK, "64 subtrees"},
+                   {30, SEKI_SUBTREES_MAX + 1, EXTENSION, "65 subtrees"}};
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
+        part = counted[i].extension == 30
+                   ? many(counted[i].count, subtree, sizeof subtree, 5, subtrees, sizeof subtrees, 30)
+                   : many(counted[i].count, general, sizeof general, 3, policies, sizeof policies, counted[i].extension);
+        expect(counted[i].what, EXTENSIONS, part, counted[i].reason);
+        release(part);
+    }
+
+    static const uint8_t rdn[] = {0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x2a, 0, 0, 0x0c, 0x01, 0x61}, sequence[] = {0x30};
+    for (int which = 0; which < 2; which++) {
+        part = many(341, rdn, sizeof rdn, 7, sequence, sizeof sequence, 0);
+        check(part.length == SEKI_NAME_SIZE_MAX, "size", "the largest name");
+        expect("a name of 4,096 bytes", which == 0 ? ISSUER : SUBJECT, part, OK);
+        release(part);
+        part = many(342, rdn, sizeof rdn, 7, sequence, sizeof sequence, 0);
+        expect("a name of 4,108 bytes", which == 0 ? ISSUER : SUBJECT, part, NAME);
+        release(part);
+    }
 
     seki_certificate c;
     size_t fault = 7;

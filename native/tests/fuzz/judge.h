@@ -7,20 +7,21 @@
 
 enum { JUDGE_COLD = 0, JUDGE_WARM = 1, JUDGE_ENGINES = 2 };
 
+static seki_engine *judge_engines[JUDGE_ENGINES];
+
 /* The reason of one certificate, with what was sent, under a profile of the authority's; `warm` keeps what it saw. */
 static inline seki_reason judge(size_t warm, size_t profile, seki_span leaf, seki_span sent, int64_t at)
 {
-    static seki_engine *engines[JUDGE_ENGINES];
     static seki_verifier *verifiers[JUDGE_ENGINES][AUTHORITY_PROFILES];
     static const uint8_t allowed[AUTHORITY_ISSUERS] = {1, 1, 1, 1, 1, 1};
-    for (size_t i = 0; engines[warm] == NULL && i < AUTHORITY_PROFILES; i++) {
+    for (size_t i = 0; judge_engines[warm] == NULL && i < AUTHORITY_PROFILES; i++) {
         static seki_engine *engine;
         seki_engine_options options = {.threads = 1, .cross_check_one_in = 1, .cache_bytes = warm == JUDGE_WARM ? SEKI_CACHE_BYTES_MIN : 0};
         if (i == 0)
             require(seki_engine_new(&options, &engine) == SEKI_OK, "an engine");
         require(seki_verifier_new(engine, authority_trust(), authority_profile(i), allowed, &verifiers[warm][i]) == SEKI_OK, "a verifier");
         if (i + 1 == AUTHORITY_PROFILES)
-            engines[warm] = engine;
+            judge_engines[warm] = engine;
     }
     static const uint8_t nothing;
     uint64_t leaf_offsets[2] = {0, leaf.length}, sent_offsets[2] = {0, sent.length};
@@ -40,6 +41,12 @@ static inline seki_reason judge(size_t warm, size_t profile, seki_span leaf, sek
                 (verdict.reason >= SEKI_ISSUER_UNKNOWN && verdict.reason <= SEKI_LEAF_IS_CA) || verdict.reason == SEKI_SIGNATURE_UNCONFIRMED,
             "a reason that a certificate can have");
     return (seki_reason)verdict.reason;
+}
+
+/* Forgets what the warm engine has seen of others. */
+static inline void judge_forget(void)
+{
+    seki_engine_cache_clear(judge_engines[JUDGE_WARM]);
 }
 
 /* A time at which to judge, chosen by two bits: now, or at an end of the certificate's validity, or a step beyond. */
