@@ -13,6 +13,7 @@ from tests.attacks import pathological
 from tests.attacks.pathological import PROFILE, Case, Cost
 
 from sekisho.engine import Engine
+from sekisho.reasons import Reason
 
 NOTHING = 16  # calls of malloc by Python and cffi for a batch of one, whatever is in it
 ALLOCATIONS_A_SIGNATURE = 400  # OpenSSL's, for one P-384 signature: some 230
@@ -91,7 +92,7 @@ def test_what_was_costly_leaves_no_trace(cache_bytes: int) -> None:
     engine = Engine(threads=1, cache_bytes=cache_bytes, cross_check_one_in=0)
     root = pathological.make("trace root")
     good = Case(
-        "good", pathological.Reason.CERTIFICATE_OK, pathological.make("good", root, ca=False).der, anchors=(root.der,)
+        "good", Reason.CERTIFICATE_OK, pathological.make("good", root, ca=False).der, anchors=(root.der,)
     )
     well = pathological.ask(good, engine)
     for _, case in pathological.cases():
@@ -99,3 +100,32 @@ def test_what_was_costly_leaves_no_trace(cache_bytes: int) -> None:
         assert [question(), question()] == [case.reason] * 2, case.name
         assert well() is good.reason, case.name
     assert PROFILE.revocation == "off"
+
+
+FOREIGN = {
+    "addresses": ("1.3.6.1.5.5.7.1.7", b"\x30\x03\x80\x01\x01", Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL),
+    "systems": ("1.3.6.1.5.5.7.1.8", b"\x05\x00", Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL),
+    "proxy": (
+        "1.3.6.1.5.5.7.1.14",
+        b"\x30\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x15\x01",
+        Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL,
+    ),
+    "netscape": ("2.16.840.1.113730.1.1", b"\x05\x00", Reason.CERTIFICATE_EXTENSION_MALFORMED),
+    "netscape, good": ("2.16.840.1.113730.1.1", b"\x03\x02\x07\x80", Reason.CERTIFICATE_OK),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("admitted", [False, True])
+def test_what_openssl_reads_is_read_before_it(name: str, admitted: bool) -> None:
+    """The fast path took what OpenSSL refused, and OpenSSL's refusal was told as a fault of the engine."""
+    dotted, value, wanted = FOREIGN[name]
+    root = pathological.make("foreign root")
+    plain = pathological.make("plain", root, ca=False)
+    odd = pathological.make("odd", root, (dotted, value, False), ca=False)
+    judge = pathological.verifier_of(
+        Case("foreign", wanted, odd.der, anchors=(root.der,)), Engine(threads=1, cache_bytes=0, cross_check_one_in=0)
+    )
+    if admitted:
+        assert judge.verify_certificates([plain.der], at=pathological.AT)[0].reason is Reason.CERTIFICATE_OK
+    assert judge.verify_certificates([odd.der], at=pathological.AT)[0].reason is wanted
