@@ -65,8 +65,8 @@ static bool openssl_accepts(seki_span leaf, const seki_profile *profile, int64_t
 /* Whether the leaf names the key of `issuer`, and only so: then OpenSSL's builder finds what ours finds. */
 static bool names_key_of(const seki_certificate *leaf, const seki_issuer *issuer)
 {
-    return leaf->authority_issuer.length == 0 &&
-           (leaf->authority_key_id.length == 0 || seki_span_equal(leaf->authority_key_id, issuer->certificate.subject_key_id));
+    return leaf->authority_issuer.length == 0 && leaf->authority_key_id.length != 0 &&
+           seki_span_equal(leaf->authority_key_id, issuer->certificate.subject_key_id);
 }
 
 static void fast_is_slow(seki_span der, const seki_profile *profile, int64_t at, seki_reason reason)

@@ -91,9 +91,7 @@ def test_what_was_costly_leaves_no_trace(cache_bytes: int) -> None:
     """One engine is asked all of them, twice, and a good certificate after each: nobody is refused for another's deed."""
     engine = Engine(threads=1, cache_bytes=cache_bytes, cross_check_one_in=0)
     root = pathological.make("trace root")
-    good = Case(
-        "good", Reason.CERTIFICATE_OK, pathological.make("good", root, ca=False).der, anchors=(root.der,)
-    )
+    good = Case("good", Reason.CERTIFICATE_OK, pathological.make("good", root, ca=False).der, anchors=(root.der,))
     well = pathological.ask(good, engine)
     for _, case in pathological.cases():
         question = pathological.ask(case, engine)

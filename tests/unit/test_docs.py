@@ -63,9 +63,8 @@ def sources() -> str:
     """All that is not a document: what a name in a document may be the name of."""
     folders = [ROOT / "engine", ROOT / "native", ROOT / "bench", ROOT / "tests", ROOT / ".ci"]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    kept = [
-        path for path in files if path.suffix in {".py", ".c", ".h", ".inc", ".toml", ""} and "build" not in path.parts
-    ]
+    code = {".py", ".c", ".h", ".inc", ".toml", ""}
+    kept = [path for path in files if path.suffix in code and not {"build", "corpus"} & set(path.parts)]
     others = [path for path in kept if path != Path(__file__)] + [ROOT / "Makefile", ROOT / "pyproject.toml"]
     return "\n".join(path.read_text(encoding="utf-8") for path in others if path.stat().st_size < 1 << 20)
 
