@@ -1,5 +1,7 @@
 #include "slow_path.h"
 
+#include "der.h"
+
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -187,6 +189,32 @@ static bool has_unreadable(STACK_OF(X509) *chain)
     return false;
 }
 
+static size_t elements(seki_span value)
+{
+    size_t count = 0;
+    seki_span list, content;
+    uint8_t tag;
+    if (seki_der_take(&value, SEKI_DER_SEQUENCE, &list, NULL))
+        while (seki_der_take_any(&list, &tag, &content, NULL))
+            count++;
+    return count;
+}
+
+/* Whether the policy tree of the path (RFC 5280, 6.1.2 (a)) may have more nodes than OpenSSL builds, 1,000 since CVE-2023-0464.  It then
+ * says that it had no memory, which is a fault of the certificates all the same. */
+static bool policies_may_be_too_many(const seki_trust *trust, const seki_certificate *leaf, const seki_path *path)
+{
+    enum { NODES_MAX = 1000 };
+    const seki_certificate *certificates[SEKI_PATH_CERTIFICATES_MAX];
+    size_t count = seki_path_certificates(trust, leaf, path, certificates), level = 1, nodes = 1;
+    while (count-- > 0 && nodes <= NODES_MAX) {
+        size_t branches = elements(certificates[count]->policies) + elements(certificates[count]->policy_mappings);
+        level *= branches > 1 ? branches : 1;
+        nodes += level;
+    }
+    return nodes > NODES_MAX;
+}
+
 seki_reason seki_slow_path(const seki_trust *trust, const seki_path *path, const seki_certificate *leaf,
                            const seki_profile *profile, int64_t at)
 {
@@ -206,10 +234,15 @@ seki_reason seki_slow_path(const seki_trust *trust, const seki_path *path, const
         if (has_unreadable(chain))
             reason = SEKI_PATH_REFUSED;
         else if (X509_STORE_CTX_init(ctx, store, target, chain) == 1 && X509_STORE_CTX_set_app_data(ctx, chain) == 1
-            && set_up(ctx, profile, at))
+                 && set_up(ctx, profile, at))
             reason = X509_verify_cert(ctx) == 1
                          ? SEKI_NOT_DECIDED
                          : reason_of(X509_STORE_CTX_get_error(ctx), X509_STORE_CTX_get_error_depth(ctx));
+        if (reason == SEKI_ENGINE_FAULT && X509_STORE_CTX_get_error(ctx) == X509_V_ERR_OUT_OF_MEM
+            && policies_may_be_too_many(trust, leaf, path)) {
+            reason = SEKI_POLICY;
+            ERR_clear_error();
+        }
     }
     /* A refusal for want of memory must not be kept as one of the certificates. */
     for (unsigned long error = ERR_get_error(); error != 0 && reason != SEKI_NOT_DECIDED; error = ERR_get_error())

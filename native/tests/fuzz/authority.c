@@ -152,6 +152,7 @@ static seki_profile plain_profile(uint64_t id)
                           .rsa_bits_max = SEKI_RSA_BITS_MAX,
                           .signature_algorithms = 0x7fe,
                           .path_length_max = 5,
+                          .intermediates_max = 4,
                           .revocation = SEKI_REVOCATION_OFF,
                           .challenge = SEKI_CHALLENGE_FOREIGN};
 }
