@@ -307,7 +307,7 @@ static void along_the_path(void)
 /* So many names against so many constraints of another kind: the bound is met, and not before. */
 static void bound(void)
 {
-    for (size_t constraints_count = 1023; constraints_count <= 1025; constraints_count++) {
+    for (size_t constraints_count = 127; constraints_count <= 129; constraints_count++) {
         build constraints = begin(), names = begin();
         for (size_t i = 0; i < constraints_count; i++)
             put_list(&constraints, "ip:0102030400000000", true);
@@ -320,7 +320,7 @@ static void bound(void)
         seki_certificate leaf = {.subject = NO_NAME, .issuer = NO_NAME, .subject_alt_name = whole(&names)};
         const seki_certificate *path[] = {&leaf, &ca};
         bool within = 1024 * constraints_count <= SEKI_NAME_COMPARISONS_MAX;
-        check(within == (constraints_count <= 1024), "bound", "the test's own arithmetic");
+        check(within == (constraints_count <= 128), "bound", "the test's own arithmetic");
         check((seki_name_constraints_check(path, 2) == SEKI_NOT_DECIDED) == within, "bound", within ? "refused" : "allowed");
         free(constraints.bytes);
         free(names.bytes);

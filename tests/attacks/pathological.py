@@ -323,13 +323,13 @@ def strangers() -> Iterator[Case]:
     ring = [make("ring", make("ring"), label="ring") for _ in range(1)]
     ring += [make("ring", replace(ring[0], key=key("ring")), other(number), label="ring") for number in range(1, 4)]
     round_ = make("around", replace(ring[0], key=key("ring")), ca=False)
-    yield case("4 CAs that issued one another", Reason.PATH_BUDGET_SPENT, round_.der, chain(*ring), 12)
+    yield case("4 CAs that issued one another", Reason.ISSUER_UNKNOWN, round_.der, chain(*ring), 12)
     fat_ring = [
         filled("ring", replace(ring[0], key=key("ring")), other(number), label="ring", hash_=hashes.SHA512())
         for number in range(4)
     ]
     fat_round = filled("around", replace(ring[0], key=key("ring")), ca=False, hash_=hashes.SHA512())
-    yield case("the same, 64 KiB each", Reason.PATH_BUDGET_SPENT, fat_round.der, chain(*fat_ring), 12)
+    yield case("the same, 64 KiB each", Reason.ISSUER_UNKNOWN, fat_round.der, chain(*fat_ring), 12)
     # Nobody has a key to these numbers, and none is needed to make others compute with them.
     numbers = [rsa.RSAPublicNumbers((1 << 32) + 1, (1 << 4096) - 2 * number - 1).public_key() for number in range(4)]
     first = make("slow", make("slow"))
@@ -396,13 +396,13 @@ def hostile() -> Iterator[Case]:
         for number in range(4):
             tights.append(make(f"tight {number}", tights[-1], excluded(tag, number)))
         leaf = make("names", tights[-1], nearly(tag, before), ca=False)
-        yield case(f"4 CAs of 64 subtrees, 256 {kind}", ok, leaf, *reversed(tights[1:]))
+        yield case(f"4 CAs of 64 subtrees, 256 {kind}", Reason.NAME_CONSTRAINTS, leaf, *reversed(tights[1:]))
     # Two levels of two CAs each, of one name and key: four whole paths, each refused at its last comparison.
     upper = [make("upper", sub, excluded(0x81, number), other(number)) for number in range(2)]
     lower = [make("lower", upper[0], excluded(0x81, number, b"zzz"), other(number)) for number in range(2)]
     leaf = make("names", lower[0], nearly(0x81, b"m@", b"zzz"), ca=False)
     yield case(
-        "4 paths of 2 such CAs, 256 mailboxes", Reason.PATH_BUDGET_SPENT, leaf, *lower, *upper, signatures=12 + 4 * 5
+        "4 paths of 2 such CAs, 256 mailboxes", Reason.NAME_CONSTRAINTS, leaf, *lower, *upper, signatures=12 + 4 * 5
     )
 
     for fan in (2, 11):

@@ -40,9 +40,9 @@ def test_each_is_bounded_in_signatures_and_paths(costs: list[Cost]) -> None:
 
 
 def test_a_stranger_reaches_no_path_and_costs_signatures_alone(costs: list[Cost]) -> None:
-    """Nothing of what a stranger sent is given to OpenSSL but signatures to verify, at most 16 and 12 of them."""
+    """Nothing of what a stranger sent is given to OpenSSL but signatures to verify, at most 16 and 12 of them, and none twice."""
     strangers = [one for one in costs if one.sender == "stranger"]
-    assert max(one.signatures for one in strangers) == 28
+    assert max(one.signatures for one in strangers) == 20
     for one in strangers:
         assert one.paths == 0, one.name
         assert one.allocations <= NOTHING + ALLOCATIONS_A_SIGNATURE * one.signatures, one.name
@@ -74,10 +74,9 @@ def test_policy_trees_end_at_openssls_limit(costs: list[Cost]) -> None:
 
 
 def test_a_flood_of_costly_rows_is_paid_for_once() -> None:
-    """64 logins with four CAs that issued one another each: the batch pays for some, the rest may try again."""
-    case = next(one for one in pathological.strangers() if one.name == "4 CAs that issued one another")
-    answers = _batch(case, 64)
-    assert set(answers) == {case.reason.name}
+    """64 logins with four look-alike CAs each: the batch pays for some, the rest get what a straight chain takes."""
+    case = next(one for one in pathological.strangers() if one.name == "4 look-alike CAs sent")
+    assert set(_batch(case, 64)) <= {case.reason.name, "PATH_BUDGET_SPENT"}
 
 
 def _batch(case: Case, rows: int) -> list[str]:
@@ -98,32 +97,3 @@ def test_what_was_costly_leaves_no_trace(cache_bytes: int) -> None:
         assert [question(), question()] == [case.reason] * 2, case.name
         assert well() is good.reason, case.name
     assert PROFILE.revocation == "off"
-
-
-FOREIGN = {
-    "addresses": ("1.3.6.1.5.5.7.1.7", b"\x30\x03\x80\x01\x01", Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL),
-    "systems": ("1.3.6.1.5.5.7.1.8", b"\x05\x00", Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL),
-    "proxy": (
-        "1.3.6.1.5.5.7.1.14",
-        b"\x30\x0c\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x15\x01",
-        Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL,
-    ),
-    "netscape": ("2.16.840.1.113730.1.1", b"\x05\x00", Reason.CERTIFICATE_EXTENSION_MALFORMED),
-    "netscape, good": ("2.16.840.1.113730.1.1", b"\x03\x02\x07\x80", Reason.CERTIFICATE_OK),
-}
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-@pytest.mark.parametrize("admitted", [False, True])
-def test_what_openssl_reads_is_read_before_it(name: str, admitted: bool) -> None:
-    """The fast path took what OpenSSL refused, and OpenSSL's refusal was told as a fault of the engine."""
-    dotted, value, wanted = FOREIGN[name]
-    root = pathological.make("foreign root")
-    plain = pathological.make("plain", root, ca=False)
-    odd = pathological.make("odd", root, (dotted, value, False), ca=False)
-    judge = pathological.verifier_of(
-        Case("foreign", wanted, odd.der, anchors=(root.der,)), Engine(threads=1, cache_bytes=0, cross_check_one_in=0)
-    )
-    if admitted:
-        assert judge.verify_certificates([plain.der], at=pathological.AT)[0].reason is Reason.CERTIFICATE_OK
-    assert judge.verify_certificates([odd.der], at=pathological.AT)[0].reason is wanted

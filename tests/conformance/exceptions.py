@@ -21,6 +21,8 @@ from tests.conformance.signed_data import SignedDataFacts
 
 RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
 NAME_COMPARISONS_MAX: Final = 1 << 17  # SEKI_NAME_COMPARISONS_MAX
+GENERAL_NAMES_MAX: Final = 256  # SEKI_GENERAL_NAMES_MAX
+SUBTREES_MAX: Final = 64  # SEKI_SUBTREES_MAX
 KEYS: Final = frozenset({"rsa", "secp256r1", "secp384r1", "ed25519"})
 SIGNATURES: Final = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa", "ed25519"})
 
@@ -87,6 +89,18 @@ def _name_comparisons(facts: PathFacts) -> int:
         for subtree in value[kind] or []
     )
     return sum(names[kind] * constraints[kind] for kind in names)
+
+
+def _has_too_many_names(facts: PathFacts) -> bool:
+    """Whether a certificate has more alternative names, or a CA more subtrees, than one may have."""
+    for one in (facts.leaf, *facts.authorities):
+        constraints = one.value("2.5.29.30")
+        trees = 0 if constraints is None else sum(
+            len(constraints[kind] or []) for kind in ("permitted_subtrees", "excluded_subtrees")
+        )  # fmt: skip
+        if len(one.value("2.5.29.17") or []) > GENERAL_NAMES_MAX or trees > SUBTREES_MAX:
+            return True
+    return False
 
 
 def _openssl_too(facts: PathFacts) -> bool:
@@ -240,11 +254,11 @@ PATHS: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "many-names",
-        "more names under more constraints than are compared: RFC 5280, 4.2.1.10, sets no bound, and 131,072 comparisons "
-        "are one; BoringSSL does not count URIs, which it cannot compare",
+        "more names, more subtrees or more of both than are compared: RFC 5280, 4.2.1.6 and 4.2.1.10, set no bound; 256 names, "
+        "64 subtrees a certificate and 131,072 comparisons a path are ours (docs/SECURITY.md, Budgets)",
         "refuse",
-        lambda facts: _name_comparisons(facts) > NAME_COMPARISONS_MAX,
-        reasons=frozenset({Reason.NAME_CONSTRAINTS}),
+        lambda facts: _name_comparisons(facts) > NAME_COMPARISONS_MAX or _has_too_many_names(facts),
+        reasons=frozenset({Reason.NAME_CONSTRAINTS, Reason.CERTIFICATE_EXTENSION_MALFORMED}) | _OR_NO_ISSUER,
         witnesses=("boringssl-pki/chains/many-names/ok-all-types",),
     ),
     # ---- we accept what the suite calls invalid
