@@ -80,7 +80,10 @@ RIGHT_REASONS: dict[str, set[Reason]] = {
     "keyCertSign bit": {Reason.ISSUER_KEY_USAGE} | NO_ISSUER,
     "invalid CA": {Reason.ISSUER_NOT_CA, Reason.ISSUER_KEY_USAGE} | NO_ISSUER,
     "Basic Constraints$": {Reason.ISSUER_NOT_CA},
-    "Too many name constraints|(permitted|excluded) subtree": {Reason.NAME_CONSTRAINTS, Reason.CERTIFICATE_EXTENSION_MALFORMED},
+    "Too many name constraints|(permitted|excluded) subtree": {
+        Reason.NAME_CONSTRAINTS,
+        Reason.CERTIFICATE_EXTENSION_MALFORMED,
+    },
     "unsupported.*(name|constraint)": {Reason.NAME_CONSTRAINTS, Reason.CERTIFICATE_EXTENSION_MALFORMED},
     "No valid policy|explicit policy": {Reason.POLICY},
     "max_path_length|path length": {Reason.PATH_TOO_LONG},

@@ -167,6 +167,18 @@ _UNREAD: Final = (
 )
 
 
+def _issued_by(one: x509.Certificate, several: list[x509.Certificate]) -> list[x509.Certificate]:
+    """Those of `several` that bear the issuer's name, as far as it can show both names."""
+    found = []
+    for other in several:
+        try:
+            if other.subject == one.issuer:
+                found.append(other)
+        except ValueError:
+            continue
+    return found
+
+
 class Pyca:
     """The verifier of `cryptography`: reads with a parser of its own, builds paths going back, checks name constraints."""
 
@@ -222,12 +234,10 @@ class Pyca:
         waiting: list[list[x509.Certificate]] = [[leaf]]
         while waiting and len(told) < _PATHS_MAX:
             path = waiting.pop()
-            issuer = path[-1].issuer
-            for anchor in anchors:
-                if anchor.subject == issuer:
-                    told.append(self._on_path([*path, anchor]))
+            above = _issued_by(path[-1], anchors), _issued_by(path[-1], others)
+            told += [self._on_path([*path, anchor]) for anchor in above[0]]
             if len(path) <= 8:
-                waiting += [[*path, one] for one in others if one.subject == issuer and one not in path]
+                waiting += [[*path, one] for one in above[1] if one not in path]
         return told
 
     def _on_path(self, path: list[x509.Certificate]) -> str:

@@ -31,12 +31,16 @@ from sekisho.testing import der
 __all__ = ["RULES", "Rule", "Seen"]
 
 
+_UNKNOWN: Final = 1 << 30  # SEKI_EXT_UNKNOWN in native/src/cert.h
+
+
 def _summary_fault(one: bytes) -> int:
     """Why sekisho's reader refuses a CA certificate that was sent, 0 if it does not."""
     summary = ffi.new("seki_certificate_summary *")
     reason, fault = ffi.new("uint32_t *"), ffi.new("size_t *")
     check(lib.seki_certificate_summarize(one, len(one), summary, reason, fault), "reading a certificate")
-    return int(reason[0] or summary.key_reason)
+    unknown = summary.critical & _UNKNOWN and int(Reason.CERTIFICATE_EXTENSION_UNKNOWN_CRITICAL)
+    return int(reason[0] or summary.key_reason or unknown)
 
 
 @lru_cache(maxsize=64)
@@ -554,6 +558,33 @@ def _loose(seen: Seen) -> asn1_x509.Certificate:
     return asn1_x509.Certificate.load(seen.case.leaf)
 
 
+def _passes_without_listed_issuers(seen: Seen) -> bool:
+    """Whether there is a path for a peer when the CAs that the profile lists are taken away."""
+    listed, family = set(seen.batch.profile.issuers), seen.case.family
+
+    def others(several: list[bytes]) -> list[bytes]:
+        read = ((one, seen.reader.certificate(one)) for one in several)
+        return [one for one, c in read if isinstance(c, str) or c.subject.rfc4514_string() not in listed]
+
+    left = replace(family, anchors=others(family.anchors), configured=others(family.configured))
+    case = Case(left, seen.case.leaf, seen.case.sent, seen.case.notes)
+    if not left.anchors:
+        return False
+    told = [seen.openssl.told(seen.batch, [case], way=way)[0][0] for way in (PINNED, EACH)]
+    return 0 in told or "" in seen.reader.paths(case)
+
+
+def _has_no_mailbox(seen: Seen) -> bool:
+    """Whether the leaf has an rfc822Name without a local part or a domain, under a CA with name constraints."""
+    mail = [value for value in _mailboxes(seen.case.leaf) if not all(value.rpartition(b"@")[::2])]
+    return bool(mail) and any(NC in _extensions(one) for one in seen.cas)
+
+
+def _mailboxes(leaf: bytes) -> list[bytes]:
+    names = asn1_x509.Certificate.load(leaf).subject_alt_name_value
+    return [] if names is None else [one.chosen.contents for one in names if one.name == "rfc822_name"]
+
+
 def _all_cas(seen: Seen) -> list[bytes]:
     family = seen.case.family
     return [*seen.case.sent, *family.configured, *family.anchors]
@@ -654,11 +685,18 @@ RULES += (
             "ca-kept-out",
             peer,
             "issuer-unknown issuer-signature-wrong path-too-long path-refused algorithm-not-allowed extended-key-usage "
-            "key-too-small key-exponent path-budget-spent",
+            "key-too-small key-exponent path-budget-spent issuer-expired issuer-not-yet-valid policy name-constraints",
             "a CA certificate is malformed, or not what the profile wants of CAs; without it the peer finds no path either",
             _kept_out(peer),
         )
         for peer in ("openssl", "cryptography")
+    ),
+    _refuse(
+        "no-mailbox",
+        "openssl",
+        "name-constraints",
+        "RFC 5280, 4.2.1.6: rfc822Name is a Mailbox, Local-part@Domain; what is none cannot be held against a constraint",
+        _has_no_mailbox,
     ),
     _refuse(
         "teletex-by-octets",
@@ -721,11 +759,8 @@ RULES += (
     *_both(
         "profile-issuers",
         "issuer-not-allowed",
-        "the profile lists its issuers, and none stands above this leaf",
-        lambda seen: (
-            bool(seen.batch.profile.issuers)
-            and not {one.subject.rfc4514_string() for one in seen.store} & set(seen.batch.profile.issuers)
-        ),
+        "the profile lists its issuers, and a path without any of them is none for it",
+        lambda seen: bool(seen.batch.profile.issuers) and _passes_without_listed_issuers(seen),
     ),
     *_both(
         "unknown-critical",
