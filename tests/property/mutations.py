@@ -494,6 +494,8 @@ def confirm_accepted(world: World, login: Login) -> str:
                 )  # it has opinions on the lengths of names, and on serials in key identifiers
                 for extension in certificate.extensions:
                     _ = extension.value
+        except x509.UnsupportedGeneralNameType:
+            pass  # its Python objects have no x400Address and no ediPartyName (RFC 5280, 4.2.1.6, has both)
         except ValueError as error:
             if not any(words in str(error) for words in DIVERGENCES):
                 return f"cryptography reads no certificate in it: {error}"
