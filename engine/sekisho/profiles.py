@@ -42,7 +42,8 @@ A profile is plain TOML.  Every key, with what it means when it is left out:
     [extended_key_usage]            # purposes of RFC 5280, 4.2.1.12; left out: anything
     any_of = ["clientAuth"]         # one of them must be named, where the extension is there
     required = false                # true: the extension must be there
-    of_cas = true                   # true: a CA whose extension names other purposes alone issues nothing; true
+    of_cas = true                   # true: a CA whose extension names other purposes alone issues nothing, and where
+                                    # any_of names several one must be that of the whole path; true
 
 The three keys that begin with `initial` are inputs (e) to (g) of RFC 5280, 6.1.1.
 

@@ -103,6 +103,8 @@ static seki_reason judge_path(seki_judgement *j)
         return SEKI_ISSUER_NOT_YET_VALID;
     if (at > j->path.window_to + skew)
         return SEKI_ISSUER_EXPIRED;
+    if (!seki_purpose_throughout(verifier->trust, &j->row->leaf, &j->path, &verifier->profile))
+        return SEKI_EXTENDED_KEY_USAGE;
     return decide(j, way);
 }
 

@@ -136,6 +136,25 @@ seki_reason seki_way_check(const seki_trust *trust, const seki_way *way, const s
     }
 }
 
+bool seki_purpose_throughout(const seki_trust *trust, const seki_certificate *leaf, const seki_path *path,
+                             const seki_profile *profile)
+{
+    uint32_t wanted = profile->extended_key_usage, left = wanted;
+    /* Of one purpose seki_leaf_check and seki_ca_fits have said it. */
+    if ((wanted & (wanted - 1)) == 0 || profile->ca_purposes_ignored != 0)
+        return true;
+    const seki_certificate *certificates[SEKI_PATH_CERTIFICATES_MAX];
+    size_t count = seki_path_certificates(trust, leaf, path, certificates);
+    for (size_t i = 0; i < count; i++) {
+        const seki_certificate *one = certificates[i];
+        /* A CA may be for any purpose; a leaf may where the profile says so. */
+        uint32_t any = i == 0 ? wanted & SEKI_EKU_ANY : SEKI_EKU_ANY;
+        if ((one->extensions & SEKI_EXT_EXTENDED_KEY_USAGE) != 0 && (one->extended_key_usage & any) == 0)
+            left &= one->extended_key_usage;
+    }
+    return left != 0;
+}
+
 size_t seki_path_certificates(const seki_trust *trust, const seki_certificate *leaf, const seki_path *path,
                               const seki_certificate *out[SEKI_PATH_CERTIFICATES_MAX])
 {

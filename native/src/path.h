@@ -41,6 +41,12 @@ seki_reason seki_way_check(const seki_trust *trust, const seki_way *way, const s
  * 0, KEY_TOO_SMALL, KEY_EXPONENT or EXTENDED_KEY_USAGE. */
 seki_reason seki_ca_fits(const seki_certificate *ca, bool anchor, const seki_profile *profile);
 
+/* Whether one of the profile's purposes is that of every certificate of the path that has an extendedKeyUsage: a CA for one
+ * issues nothing for another, though the profile takes both.  The leaf and each CA must fit by themselves (seki_leaf_check,
+ * seki_ca_fits). */
+bool seki_purpose_throughout(const seki_trust *trust, const seki_certificate *leaf, const seki_path *path,
+                             const seki_profile *profile);
+
 /* Whether a path must be valid for some policy (explicit_policy of RFC 5280, 6.1.2 (d), is 0 from the start). */
 bool seki_profile_wants_policy(const seki_profile *profile);
 

@@ -578,6 +578,69 @@ def test_purposes_of_cas_count_unless_the_profile_says_otherwise() -> None:
     assert asked(ignores, configured, wrong, engine=engine) is Reason.EXTENDED_KEY_USAGE
 
 
+ANY, CLIENT, SERVER, MAIL = (
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    ExtendedKeyUsageOID.CLIENT_AUTH,
+    ExtendedKeyUsageOID.SERVER_AUTH,
+    ExtendedKeyUsageOID.EMAIL_PROTECTION,
+)
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "holder", "good"),
+    [
+        ((), (), (CLIENT,), True),
+        ((), (MAIL,), (CLIENT,), False),
+        ((MAIL,), (), (CLIENT,), False),
+        ((MAIL,), (CLIENT,), (CLIENT, MAIL), False),
+        ((MAIL,), (CLIENT,), (), False),
+        ((MAIL, CLIENT), (CLIENT, SERVER), (CLIENT,), True),
+        ((MAIL, CLIENT), (CLIENT, SERVER), (MAIL,), False),
+        ((MAIL,), (ANY,), (CLIENT, MAIL), True),
+        ((MAIL,), (ANY,), (CLIENT, ANY), False),
+        ((MAIL,), (MAIL,), (), True),
+    ],
+)
+def test_one_purpose_is_that_of_the_whole_path(
+    upper: tuple[x509.ObjectIdentifier, ...],
+    lower: tuple[x509.ObjectIdentifier, ...],
+    holder: tuple[x509.ObjectIdentifier, ...],
+    *,
+    good: bool,
+) -> None:
+    """A profile of several purposes: a CA for mail alone issues no client, whether each has one of the profile's or not."""
+
+    def purposes(several: tuple[x509.ObjectIdentifier, ...]) -> list[tuple[x509.ExtensionType, bool]]:
+        return [(x509.ExtendedKeyUsage(several), False)] if several else []
+
+    engine = Engine(threads=1, cache_bytes=8 << 20, cross_check_one_in=1)
+    several = replace(PROFILE, name="rfc5280-several", extended_key_usage=("clientAuth", "emailProtection"))
+    ignores = replace(several, extended_key_usage_of_cas=False)
+    above = make("above", ROOT, extra=purposes(upper))
+    below = make("below", above, extra=purposes(lower))
+    one = leaf(below, extra=purposes(holder))
+    wanted = OK if good else Reason.EXTENDED_KEY_USAGE
+    for trust, sent in (
+        (store([ROOT], [above, below]), []),
+        (store([ROOT], [above]), [below]),
+        (store([ROOT]), [below, above]),
+        (store([above], [below]), []),
+    ):
+        for _ in range(2):
+            assert asked(several, trust, one, sent, engine=engine) is wanted
+            assert asked(ignores, trust, one, sent, engine=engine) is OK
+
+
+def test_a_profile_of_any_purpose_takes_a_ca_of_another_of_its_own() -> None:
+    engine = Engine(threads=1, cache_bytes=8 << 20, cross_check_one_in=1)
+    between = make("between", ROOT, extra=[(x509.ExtendedKeyUsage([CLIENT]), False)])
+    wide = replace(PROFILE, name="rfc5280-any", extended_key_usage=("anyExtendedKeyUsage", "clientAuth", "emailProtection"))
+    trust = store([ROOT], [between])
+    for purpose, wanted in ((ANY, OK), (CLIENT, OK), (MAIL, Reason.EXTENDED_KEY_USAGE)):
+        one = leaf(between, extra=[(x509.ExtendedKeyUsage([purpose]), False)])
+        assert asked(wide, trust, one, engine=engine) is wanted
+
+
 # ---- constraints on names, through both layers --------------------------------------------------------------
 
 
