@@ -766,6 +766,16 @@ def subject_of(certificate: bytes) -> bytes:
     return _field(certificate, 4)
 
 
+def issuer_of(certificate: bytes) -> bytes:
+    """The issuer's DER, empty where there is none to be found."""
+    return _field(certificate, 2)
+
+
+def validity_of(certificate: bytes) -> bytes:
+    """The validity's DER, empty where there is none to be found."""
+    return _field(certificate, 3)
+
+
 def spki_of(certificate: bytes) -> bytes:
     """The SubjectPublicKeyInfo's DER, empty where there is none to be found."""
     return _field(certificate, 5)

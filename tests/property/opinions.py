@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -223,6 +224,15 @@ class Pyca:
 
     def paths(self, case: Case) -> list[str]:
         """Its words on each path that names make, when it is given nothing but that path."""
+        return [self._on_path(path) for path in self.chains(case)]
+
+    def links_hold(self, path: list[x509.Certificate]) -> bool:
+        """Whether it takes each certificate of a path under the next one as anchor."""
+        pairs = itertools.pairwise(path)
+        return all(self._asked(self._client(Store([above])), below, []) == "" for below, above in pairs)
+
+    def chains(self, case: Case) -> list[list[x509.Certificate]]:
+        """Each path that names make, leaf first, anchor last."""
         leaf = self.certificate(case.leaf)
         if isinstance(leaf, str):
             return []
@@ -230,15 +240,15 @@ class Pyca:
             [one for one in map(self.certificate, dict.fromkeys(several)) if not isinstance(one, str)]
             for several in (case.family.anchors, [*case.sent, *case.family.configured])
         )
-        told: list[str] = []
+        found: list[list[x509.Certificate]] = []
         waiting: list[list[x509.Certificate]] = [[leaf]]
-        while waiting and len(told) < _PATHS_MAX:
+        while waiting and len(found) < _PATHS_MAX:
             path = waiting.pop()
             above = _issued_by(path[-1], anchors), _issued_by(path[-1], others)
-            told += [self._on_path([*path, anchor]) for anchor in above[0]]
+            found += [[*path, anchor] for anchor in above[0]]
             if len(path) <= 8:
                 waiting += [[*path, one] for one in above[1] if one not in path]
-        return told
+        return found
 
     def _on_path(self, path: list[x509.Certificate]) -> str:
         """Its words on one path: those at the first certificate, from the leaf up, that cannot stand as an anchor.  (Of a whole

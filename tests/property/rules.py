@@ -6,9 +6,12 @@ again with the one difference taken away, or by what stands in the certificates;
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Final
 
@@ -17,8 +20,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from tests.property.certificates import EMPTY_TREE, ODD_NAMES, serial_of, whole
+from tests.property.certificates import EMPTY_TREE, ODD_NAMES, issuer_of, serial_of, subject_of, validity_of, whole
 from tests.property.chains import Batch, Case, Family
 from tests.property.opinions import EACH, OK, PINNED, OpenSsl, Pyca
 
@@ -132,6 +134,11 @@ class Seen:
     def _answers(self) -> dict[tuple[int, int], int]:
         return {}
 
+    @cached_property
+    def skews(self) -> list[int]:
+        """OpenSSL's own reading of dates, and the second of notAfter and the profile's skew where something ends there."""
+        return [-1, *(skew for skew in sorted({0, self.batch.profile.clock_skew}) if self.ends_within(skew))]
+
     def openssl_asked(self, way: int, skew: int = -1) -> int:
         """OpenSSL's answer when asked in another way; 0 is yes."""
         if (way, skew) not in self._answers:
@@ -194,9 +201,25 @@ class Seen:
         case = self.without_faults
         if not case.family.anchors:
             return False
+        return self._passes(peer, case)
+
+    def _passes(self, peer: str, case: Case) -> bool:
+        """Whether the peer takes a path of these, each asked by itself; OpenSSL with all differences gone that do no harm."""
         if peer == "openssl":
-            return self.openssl.told(self.batch, [case], way=PINNED)[0][0] == 0
+            ask = self.openssl.told
+            return any(
+                ask(self.batch, [case], way=way, skew=skew)[0][0] == 0 for way in (PINNED, EACH) for skew in self.skews
+            )
         return "" in self.reader.paths(case)
+
+    def passes_on(self, peer: str, fits: Callable[[list[bytes]], bool]) -> bool:
+        """Whether the peer takes a path that fits, among those without the CA certificates that sekisho keeps out."""
+        return any(
+            self._passes(
+                peer, Case(replace(self.case.family, anchors=[last], configured=[]), leaf, above, self.case.notes)
+            )
+            for leaf, *above, last in filter(fits, _ways(self.without_faults))
+        )
 
     @property
     def notes(self) -> set[str]:
@@ -217,15 +240,8 @@ class Seen:
 
     def ends_within(self, seconds: int) -> bool:
         """Whether a certificate's validity begins or ends within so many seconds of the time of judgement."""
-        at = self.batch.at
-        for one in self.certificates:
-            try:
-                ends = one.not_valid_before_utc.timestamp(), one.not_valid_after_utc.timestamp()
-            except ValueError:  # a year 0, which Python does not have
-                continue
-            if any(-seconds <= end - at <= seconds for end in ends):
-                return True
-        return False
+        every = (self.case.leaf, *_all_cas(self))
+        return any(-seconds <= end - self.batch.at <= seconds for one in every for end in _ends(one))
 
 
 @dataclass(frozen=True)
@@ -259,9 +275,54 @@ def _both(name: str, reasons: str, because: str, check: Callable[[Seen], bool] =
     return [_refuse(name, peer, reasons, because, check) for peer in ("openssl", "cryptography")]
 
 
+# ---- what the checks look at, in octets -----------------------------------------------------------------
+
+
+def _ends(one: bytes) -> list[float]:
+    """Both ends of a validity, whoever can read the rest; without a year 0, which Python does not have."""
+    found = []
+    for digits in re.findall(rb"\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z", validity_of(one)):
+        short, long = (part.decode() for part in digits)
+        with suppress(ValueError):
+            text = long or ("19" if short >= "50" else "20") + short
+            found.append(datetime.strptime(text + "+0000", "%Y%m%d%H%M%S%z").timestamp())
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _form_of(name: bytes) -> object:
+    """A name as asn1crypto compares it (RFC 5280, 7.1), its octets where it cannot."""
+    try:
+        return asn1_x509.Name.load(name).hashable
+    except (ValueError, TypeError):
+        return name
+
+
+def _ways(case: Case) -> list[list[bytes]]:
+    """Every path that names make, leaf first, anchor last."""
+    anchors, others = (
+        list(dict.fromkeys(case.family.anchors)),
+        list(dict.fromkeys([*case.sent, *case.family.configured])),
+    )
+    found: list[list[bytes]] = []
+    waiting = [[case.leaf]]
+    while waiting and len(found) < _WAYS_MAX:
+        path = waiting.pop()
+        wanted = _form_of(issuer_of(path[-1]))
+        found += [[*path, one] for one in anchors if _form_of(subject_of(one)) == wanted]
+        if len(path) < _WAY_LENGTH_MAX:
+            waiting += [[*path, one] for one in others if one not in path and _form_of(subject_of(one)) == wanted]
+    return found
+
+
+_WAYS_MAX: Final = 64
+_WAY_LENGTH_MAX: Final = 9
+
+
 # ---- what the checks look at -----------------------------------------------------------------------------
 
 _ED25519: Final = "1.3.101.112"
+_SEQUENCE: Final = b"\x30"
 AKI, KU, BC, EKU, NC, MAP, POL, SAN = (
     "2.5.29.35",
     "2.5.29.15",
@@ -384,7 +445,7 @@ RULES: Final[tuple[Rule, ...]] = (
         lambda seen: (
             seen.batch.profile.clock_skew > 0
             and seen.ends_within(seen.batch.profile.clock_skew)
-            and seen.openssl_asked(PINNED, seen.batch.profile.clock_skew) == 0
+            and _openssl_takes_a_path(seen)
         ),
     ),
     # ---- we accept, cryptography refuses
@@ -399,6 +460,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "cryptography",
         "RFC 5280, 7.1: names that differ in case, spaces or string type are one name; it compares octets, OpenSSL does not",
         lambda seen: _names_differ_in_form(seen) and _openssl_takes_a_path(seen),
+    ),
+    _accept(
+        "pyca-self-issued",
+        "cryptography",
+        "RFC 5280, 6.1.4 (l): self-issued CAs do not count; of two CAs of a name it tells of the last; OpenSSL accepts",
+        lambda seen: _words("signature does not match")(seen) and _self_issued_below(seen),
     ),
     _accept(
         "pyca-ed25519",
@@ -463,8 +530,8 @@ RULES: Final[tuple[Rule, ...]] = (
     _accept(
         "pyca-ca-purposes",
         "cryptography",
-        "RFC 5280, 4.2.1.12: purposes of CAs bind where the profile names purposes; it always asks for clientAuth",
-        _all(_words("Neither EKU nor anyEKU"), lambda seen: not seen.batch.profile.extended_key_usage, _other_purposes),
+        "RFC 5280, 4.2.1.12: purposes of CAs bind where the profile names some, and those alone; it always asks for clientAuth",
+        lambda seen: _words("Neither EKU nor anyEKU")(seen) and _other_purposes(seen) and _for_another_purpose(seen),
     ),
     _accept(
         "pyca-critical-purposes",
@@ -591,10 +658,8 @@ def _all_cas(seen: Seen) -> list[bytes]:
 
 
 def _openssl_takes_a_path(seen: Seen) -> bool:
-    """Each path by itself or by names alone, and with the last second included where a validity ends."""
-    if 0 in (seen.openssl_asked(EACH), seen.openssl_asked(PINNED)):
-        return True
-    return seen.ends_within(0) and 0 in (seen.openssl_asked(PINNED, 0), seen.openssl_asked(EACH, 0))
+    """Each path by itself or by names alone, with the last second included where a validity ends, and the profile's skew."""
+    return any(seen.openssl_asked(way, skew) == 0 for skew in seen.skews for way in (EACH, PINNED))
 
 
 def _has_teletex_name(seen: Seen) -> bool:
@@ -607,16 +672,39 @@ def _has_teletex_name(seen: Seen) -> bool:
 
 
 def _names_differ_in_form(seen: Seen) -> bool:
-    """Whether an issuer and a subject of the case are equal as asn1crypto compares names, and not byte for byte."""
-    try:
-        loaded = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in seen.certificates]
-        return any(
-            below.issuer.dump() != above.subject.dump() and below.issuer == above.subject
-            for below in loaded
-            for above in loaded
-        )
-    except (ValueError, TypeError):
-        return False
+    """Whether on some path an issuer and a subject are equal as asn1crypto compares names, and not byte for byte."""
+    return any(
+        issuer_of(below) != subject_of(above) for path in _ways(seen.case) for below, above in itertools.pairwise(path)
+    )
+
+
+def _self_issued_below(seen: Seen) -> bool:
+    """Whether OpenSSL accepts, and `cryptography` takes every link of a path, and nothing but what it does not know of CAs of one
+    name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names."""
+    return seen.theirs[0] == 0 and any(
+        seen.reader.links_hold(path) and (_length_if_counted(path) or _directory_constraints(path))
+        for path in seen.reader.chains(seen.case)
+        if any(_self_issued(ca) for ca in path[1:-1])
+    )
+
+
+def _self_issued(ca: x509.Certificate) -> bool:
+    return ca.subject == ca.issuer
+
+
+def _length_if_counted(path: list[x509.Certificate]) -> bool:
+    def short(ca: x509.Certificate, below: list[x509.Certificate]) -> bool:
+        found = _extensions(ca).get(BC)
+        most = None if found is None else found.value.path_length
+        return most is not None and sum(not _self_issued(one) for one in below) <= most < len(below)
+
+    return any(short(path[i], path[1:i]) for i in range(2, len(path)))
+
+
+def _directory_constraints(path: list[x509.Certificate]) -> bool:
+    found = [_extensions(ca)[NC].value for ca in path[1:] if NC in _extensions(ca)]
+    trees = [tree for one in found for tree in (*(one.permitted_subtrees or ()), *(one.excluded_subtrees or ()))]
+    return any(isinstance(tree, x509.DirectoryName) for tree in trees)
 
 
 def _profile_purposes(seen: Seen) -> bool:
@@ -628,6 +716,40 @@ def _profile_purposes(seen: Seen) -> bool:
         return profile.extended_key_usage_required
     purposes = {one.dotted for one in listed}
     return not purposes & {_PURPOSES[name] for name in profile.extended_key_usage}
+
+
+def _purpose_throughout(seen: Seen) -> Callable[[list[bytes]], bool]:
+    """Whether one purpose of the profile is that of every certificate of a path that names purposes."""
+
+    return lambda path: bool(_purposes_left(seen, path))
+
+
+def _purposes_left(seen: Seen, path: list[bytes]) -> set[str]:
+    left = {_PURPOSES[name] for name in seen.batch.profile.extended_key_usage}
+    for place, one in enumerate(path):
+        read = seen.reader.certificate(one)
+        purposes = None if isinstance(read, str) else _purposes_of(read)
+        if purposes is not None and not (place and _ANY_PURPOSE in purposes):
+            left &= purposes
+    return left
+
+
+def _for_another_purpose(seen: Seen) -> bool:
+    """Whether the profile asks for no purpose, or OpenSSL takes a path that is for one of its purposes and not for clientAuth."""
+    if not seen.batch.profile.extended_key_usage:
+        return True
+    return seen.passes_on("openssl", lambda path: _purposes_left(seen, path) == {_PURPOSES["emailProtection"]})
+
+
+def _listed_issuer(seen: Seen) -> Callable[[list[bytes]], bool]:
+    """Whether a CA of a path is one of the profile's issuers."""
+    listed = set(seen.batch.profile.issuers)
+
+    def check(path: list[bytes]) -> bool:
+        read = [seen.reader.certificate(one) for one in path[1:]]
+        return any(isinstance(one, str) or one.subject.rfc4514_string() in listed for one in read)
+
+    return check
 
 
 def _profile_usage(seen: Seen) -> bool:
@@ -658,8 +780,8 @@ def _is_ca(seen: Seen) -> bool:
 
 
 def _peer_agrees(seen: Seen) -> bool:
-    """For what `cryptography` does not process: OpenSSL refuses too."""
-    return seen.theirs[0] != 0
+    """For what `cryptography` does not process: OpenSSL refuses too, at the latest without the CA certificates kept out."""
+    return seen.theirs[0] != 0 or (bool(seen.faults) and not seen.passes_without_faults("openssl"))
 
 
 def _leaf_algorithm(seen: Seen) -> bool:
@@ -721,6 +843,18 @@ RULES += (
         "the profile names purposes; peers were asked for any",
         _profile_purposes,
     ),
+    *(
+        _refuse(
+            "profile-purpose-throughout",
+            peer,
+            "extended-key-usage",
+            "docs/SECURITY.md: of several purposes one must be that of the whole path; the peer takes no path that has one",
+            lambda seen, peer=peer: (  # type: ignore[misc]
+                len(seen.batch.profile.extended_key_usage) > 1 and not seen.passes_on(peer, _purpose_throughout(seen))
+            ),
+        )
+        for peer in ("openssl", "cryptography")
+    ),
     *_both("profile-usage", "key-usage", "the profile names key usages; peers were asked for none", _profile_usage),
     *_both("profile-key-kind", "key-mode-mismatch", "the profile has no mode for such keys", _key_kind),
     *_both(
@@ -753,7 +887,7 @@ RULES += (
         "pyca-does-not-process",
         "cryptography",
         _UNPROCESSED,
-        "RFC 5280, 6.1: policies, subject names under name constraints, key identifiers; OpenSSL refuses too",
+        "RFC 5280, 6.1: policies, subject names under name constraints, lengths that a profile sets; OpenSSL refuses too",
         _peer_agrees,
     ),
     *_both(
@@ -761,6 +895,18 @@ RULES += (
         "issuer-not-allowed",
         "the profile lists its issuers, and a path without any of them is none for it",
         lambda seen: bool(seen.batch.profile.issuers) and _passes_without_listed_issuers(seen),
+    ),
+    *(
+        _refuse(
+            "profile-issuers-only",
+            peer,
+            "issuer-expired issuer-not-yet-valid path-too-long algorithm-not-allowed policy path-refused name-constraints",
+            "the profile lists its issuers: the peer takes no path that any of them is on",
+            lambda seen, peer=peer: (  # type: ignore[misc]
+                bool(seen.batch.profile.issuers) and not seen.passes_on(peer, _listed_issuer(seen))
+            ),
+        )
+        for peer in ("openssl", "cryptography")
     ),
     *_both(
         "unknown-critical",
@@ -775,7 +921,7 @@ RULES += (
     *_both(
         "sent-not-split",
         "certificate-malformed input-missing input-too-large certificate-trailing-data too-many-intermediates",
-        "docs/PROTOCOL.md: intermediates stand end to end, so one with a wrong length spoils all",
-        lambda seen: any(not whole(one) for one in seen.case.sent),
+        "docs/PROTOCOL.md: intermediates stand end to end, so one with a wrong tag or length spoils all",
+        lambda seen: any(one[:1] != _SEQUENCE or not whole(one) for one in seen.case.sent),
     ),
 )

@@ -634,7 +634,9 @@ def test_one_purpose_is_that_of_the_whole_path(
 def test_a_profile_of_any_purpose_takes_a_ca_of_another_of_its_own() -> None:
     engine = Engine(threads=1, cache_bytes=8 << 20, cross_check_one_in=1)
     between = make("between", ROOT, extra=[(x509.ExtendedKeyUsage([CLIENT]), False)])
-    wide = replace(PROFILE, name="rfc5280-any", extended_key_usage=("anyExtendedKeyUsage", "clientAuth", "emailProtection"))
+    wide = replace(
+        PROFILE, name="rfc5280-any", extended_key_usage=("anyExtendedKeyUsage", "clientAuth", "emailProtection")
+    )
     trust = store([ROOT], [between])
     for purpose, wanted in ((ANY, OK), (CLIENT, OK), (MAIL, Reason.EXTENDED_KEY_USAGE)):
         one = leaf(between, extra=[(x509.ExtendedKeyUsage([purpose]), False)])
