@@ -679,9 +679,9 @@ def _names_differ_in_form(seen: Seen) -> bool:
 
 
 def _self_issued_below(seen: Seen) -> bool:
-    """Whether OpenSSL accepts, and `cryptography` takes every link of a path, and nothing but what it does not know of CAs of one
+    """Whether OpenSSL takes a path, and `cryptography` every link of one, and nothing but what it does not know of CAs of one
     name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names."""
-    return seen.theirs[0] == 0 and any(
+    return _openssl_takes_a_path(seen) and any(
         seen.reader.links_hold(path) and (_length_if_counted(path) or _directory_constraints(path))
         for path in seen.reader.chains(seen.case)
         if any(_self_issued(ca) for ca in path[1:-1])
