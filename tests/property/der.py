@@ -341,6 +341,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "IDNA does not round-trip",
         "RFC 5280, 4.2.1.6: a DNS name is ASCII; what an A-label stands for is not read",
     ),
+    Rule(
+        "asn1crypto",
+        "decoding with 'idna' codec failed",
+        "RFC 5280, 4.2.1.6: a DNS name is ASCII; an A-label that stands for nothing (RFC 5893) is a name like another",
+        lambda data: b"xn--" in data.lower(),
+    ),
 )
 
 
