@@ -780,8 +780,16 @@ def _is_ca(seen: Seen) -> bool:
 
 
 def _peer_agrees(seen: Seen) -> bool:
-    """For what `cryptography` does not process: OpenSSL refuses too, at the latest without the CA certificates kept out."""
-    return seen.theirs[0] != 0 or (bool(seen.faults) and not seen.passes_without_faults("openssl"))
+    """For what `cryptography` does not process: OpenSSL refuses too, if need be on those paths alone that the profile takes."""
+    profile = seen.batch.profile
+    narrowed = bool(seen.faults or profile.issuers) or len(profile.extended_key_usage) > 1
+    return seen.theirs[0] != 0 or (narrowed and not seen.passes_on("openssl", _may_be_taken(seen)))
+
+
+def _may_be_taken(seen: Seen) -> Callable[[list[bytes]], bool]:
+    """Whether a path holds one of the profile's issuers and one of its purposes throughout, where the profile names any."""
+    profile, listed, throughout = seen.batch.profile, _listed_issuer(seen), _purpose_throughout(seen)
+    return lambda path: (not profile.issuers or listed(path)) and (not profile.extended_key_usage or throughout(path))
 
 
 def _leaf_algorithm(seen: Seen) -> bool:
