@@ -898,6 +898,13 @@ RULES += (
         "RFC 5280, 6.1: policies, subject names under name constraints, lengths that a profile sets; OpenSSL refuses too",
         _peer_agrees,
     ),
+    _refuse(
+        "pyca-path-length",
+        "cryptography",
+        "algorithm-not-allowed key-too-small key-exponent",
+        "the profile's path length, which it is not told: without CA certificates that do not fit, OpenSSL, which is, takes no path",
+        lambda seen: bool(seen.faults) and not seen.passes_on("openssl", _may_be_taken(seen)),
+    ),
     *_both(
         "profile-issuers",
         "issuer-not-allowed",
@@ -908,7 +915,8 @@ RULES += (
         _refuse(
             "profile-issuers-only",
             peer,
-            "issuer-expired issuer-not-yet-valid path-too-long algorithm-not-allowed policy path-refused name-constraints",
+            "issuer-not-allowed issuer-expired issuer-not-yet-valid path-too-long algorithm-not-allowed policy path-refused "
+            "name-constraints",
             "the profile lists its issuers: the peer takes no path that any of them is on",
             lambda seen, peer=peer: (  # type: ignore[misc]
                 bool(seen.batch.profile.issuers) and not seen.passes_on(peer, _listed_issuer(seen))
