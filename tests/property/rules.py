@@ -690,9 +690,10 @@ def _names_differ_in_form(seen: Seen) -> bool:
 
 def _self_issued_below(seen: Seen) -> bool:
     """Whether OpenSSL takes a path, and `cryptography` every link of one, and nothing but what it does not know of CAs of one
-    name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names."""
+    name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names, or
+    an empty one on DNS names."""
     return _openssl_takes_a_path(seen) and any(
-        seen.reader.links_hold(path) and (_length_if_counted(path) or _directory_constraints(path))
+        seen.reader.links_hold(path) and (_length_if_counted(path) or _unprocessed_constraints(path))
         for path in seen.reader.chains(seen.case)
         if any(_self_issued(ca) for ca in path[1:-1])
     )
@@ -711,10 +712,10 @@ def _length_if_counted(path: list[x509.Certificate]) -> bool:
     return any(short(path[i], path[1:i]) for i in range(2, len(path)))
 
 
-def _directory_constraints(path: list[x509.Certificate]) -> bool:
+def _unprocessed_constraints(path: list[x509.Certificate]) -> bool:
     found = [_extensions(ca)[NC].value for ca in path[1:] if NC in _extensions(ca)]
     trees = [tree for one in found for tree in (*(one.permitted_subtrees or ()), *(one.excluded_subtrees or ()))]
-    return any(isinstance(tree, x509.DirectoryName) for tree in trees)
+    return any(isinstance(tree, x509.DirectoryName) or tree == x509.DNSName("") for tree in trees)
 
 
 def _profile_purposes(seen: Seen) -> bool:
