@@ -260,7 +260,7 @@ def signature_is_right(case: Case, login: Login, profile_name: str) -> bool:
 
 def _opens_to(key: rsa.RSAPublicKey, signature: bytes, content: bytes) -> bool:
     """RFC 8017, 8.2.2 without a DigestInfo, in plain Python."""
-    numbers, size = key.public_numbers(), key.key_size // 8
+    numbers, size = key.public_numbers(), (key.key_size + 7) // 8
     value = int.from_bytes(signature, "big")
     if len(signature) != size or value >= numbers.n or len(content) > size - 11:
         return False

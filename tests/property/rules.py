@@ -771,18 +771,24 @@ def _profile_usage(seen: Seen) -> bool:
     return "digital_signature" not in usage.native or bool(usage.native & forbidden)
 
 
+def _leaf_key(seen: Seen) -> Any:
+    """The holder's key, of a version that `cryptography` does not read too; None if it reads no such key."""
+    if seen.leaf is not None:
+        return _public_key(seen.leaf)
+    with suppress(ValueError, UnsupportedAlgorithm):
+        return load_der_public_key(spki_of(seen.case.leaf))
+    return None
+
+
 def _key_size(seen: Seen) -> bool:
-    key, profile = _public_key(seen.leaf), seen.batch.profile
+    key, profile = _leaf_key(seen), seen.batch.profile
     return isinstance(key, rsa.RSAPublicKey) and not (
         profile.rsa_bits_min <= key.key_size <= profile.rsa_bits_max and key.public_numbers().e >= 65537
     )
 
 
 def _key_kind(seen: Seen) -> bool:
-    profile, key = seen.batch.profile, _public_key(seen.leaf)
-    if seen.leaf is None:  # of a version that `cryptography` does not read
-        with suppress(ValueError, UnsupportedAlgorithm):
-            key = load_der_public_key(spki_of(seen.case.leaf))
+    profile, key = seen.batch.profile, _leaf_key(seen)
     return (isinstance(key, ed25519.Ed25519PublicKey) and profile.ed25519_mode is None) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp384r1" and profile.p384_mode is None
     )
