@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final
@@ -56,27 +57,29 @@ ALGORITHMS: Final = {
 
 
 @dataclass(frozen=True)
-class Signer:
+class Signer(ABC):
     """A key that signs."""
 
     kind: str
     label: str
 
     @property
+    @abstractmethod
     def algorithms(self) -> tuple[str, ...]:
         """What it signs with, the usual one first."""
-        raise NotImplementedError
 
-    @cached_property
+    @property
+    @abstractmethod
     def spki(self) -> bytes:
-        raise NotImplementedError
+        """Its SubjectPublicKeyInfo."""
 
     @cached_property
     def key_id(self) -> bytes:
         return key_id(self.spki)
 
+    @abstractmethod
     def sign(self, message: bytes, algorithm: str) -> bytes:
-        raise NotImplementedError
+        """The signature over `message`."""
 
 
 # ---- RSA -------------------------------------------------------------------------------------------------
