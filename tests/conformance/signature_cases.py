@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo
 
+from sekisho.engine import Engine
 from sekisho.modes import Mode
+from sekisho.reasons import Reason
+from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
 from sekisho.testing.der import bit_string, integer, oid, sequence, tlv
 from tests.conformance.suites import ROOT, files, only, read
 
@@ -233,3 +236,17 @@ class Tried:
             return block == hashed.finalize()
         key.verify(case.signature, case.message, padding.PKCS1v15(), self._digest)
         return True
+
+
+def verify(rows: list[Case], engine: Engine) -> list[Reason]:
+    """The reasons for rows that have a mode, in one batch."""
+    keys = sorted({row.key for row in rows})
+    index = {key: number for number, key in enumerate(keys)}
+    batch = SignatureBatch(
+        keys=KeySet(keys),
+        key=[index[row.key] for row in rows],
+        mode=[row.mode for row in rows if row.mode is not None],
+        messages=[row.message for row in rows],
+        signatures=[row.signature for row in rows],
+    )
+    return [verdict.reason for verdict in verify_signatures(batch, engine=engine)]

@@ -21,7 +21,6 @@ import pytest
 from sekisho.engine import CACHE_BYTES_MIN, Engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
-from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
 from sekisho.testing import AT, build_city
 from sekisho.trust import TrustError, TrustStore
 from sekisho.verifier import Verifier
@@ -37,7 +36,7 @@ from tests.conformance.path_cases import (
     verdict,
     verifier_of,
 )
-from tests.conformance.signature_cases import Case, cavp, wycheproof
+from tests.conformance.signature_cases import Case, cavp, verify, wycheproof
 from tests.conformance.suites import ROOT
 
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suites are missing: {ROOT}")
@@ -92,19 +91,6 @@ def is_told_the_same(case: PathCase, reason: Reason) -> bool:
     """As alone; but a leaf whose path this verifier has found before may come without what led there."""
     found_before = (case.anchors, case.settings, case.leaf) in good_leaves() and reason is Reason.CERTIFICATE_OK
     return reason is alone()[case.id] or found_before
-
-
-def verify(rows: list[Case], engine: Engine) -> list[Reason]:
-    keys = sorted({row.key for row in rows})
-    index = {key: number for number, key in enumerate(keys)}
-    batch = SignatureBatch(
-        keys=KeySet(keys),
-        key=[index[row.key] for row in rows],
-        mode=[row.mode for row in rows if row.mode is not None],
-        messages=[row.message for row in rows],
-        signatures=[row.signature for row in rows],
-    )
-    return [one.reason for one in verify_signatures(batch, engine=engine)]
 
 
 def chunks(rows: list[T], size: int) -> Iterator[list[T]]:

@@ -12,10 +12,9 @@ import pytest
 
 from sekisho.engine import Engine, kernels
 from sekisho.reasons import Reason
-from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
 from tests.conformance.exceptions import SIGNATURE_RULES
 from tests.conformance.outcomes import Ledger, Outcome, settle
-from tests.conformance.signature_cases import Case, cavp, wycheproof
+from tests.conformance.signature_cases import Case, cavp, verify, wycheproof
 from tests.conformance.suites import ROOT
 
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suites are missing: {ROOT}")
@@ -33,20 +32,6 @@ def cases() -> list[Case]:
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     return Engine(threads=2, cross_check_one_in=1)
-
-
-def verify(rows: list[Case], engine: Engine) -> list[Reason]:
-    """The reasons for rows that have a mode, in one batch."""
-    keys = sorted({row.key for row in rows})
-    index = {key: number for number, key in enumerate(keys)}
-    batch = SignatureBatch(
-        keys=KeySet(keys),
-        key=[index[row.key] for row in rows],
-        mode=[row.mode for row in rows if row.mode is not None],
-        messages=[row.message for row in rows],
-        signatures=[row.signature for row in rows],
-    )
-    return [verdict.reason for verdict in verify_signatures(batch, engine=engine)]
 
 
 def disagreements(rows: list[Case], reasons: list[Reason]) -> list[str]:
