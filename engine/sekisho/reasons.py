@@ -453,13 +453,39 @@ class Reason(enum.IntEnum):
 
     REVOKED = (
         *(192, _H, _OFFICE, "RFC 5280, 6.1.3 (a)(3)"),
-        "The certificate, or a CA certificate above it, is revoked.",
-        "証明書、またはその上位の認証局証明書が失効しています。",
+        "The certificate is revoked.",
+        "証明書が失効しています。",
     )
     REVOCATION_NOT_CONFIGURED = (
         *(193, _O, _AGAIN, "RFC 5280, 6.3"),
         "The profile demands revocation data, and none is configured.",
         "プロファイルは失効情報を必要としますが、設定されていません。",
+    )
+
+    REVOCATION_UNKNOWN = (
+        *(194, _O, _AGAIN, "RFC 5280, 6.3.3"),
+        "No revocation data in force covers this certificate, and unknown is not good.",
+        "この証明書を対象とする有効な失効情報がありません。不明なものは有効とみなしません。",
+    )
+    REVOCATION_STALE = (
+        *(195, _O, _AGAIN, "RFC 5280, 5.1.2.5"),
+        "The revocation data for this certificate is older than the profile allows.",
+        "この証明書の失効情報が、プロファイルの許す期間より古くなっています。",
+    )
+    REVOCATION_NOT_YET_VALID = (
+        *(196, _O, _AGAIN, "RFC 5280, 5.1.2.4"),
+        "The revocation data for this certificate is later than the time of judgement.",
+        "この証明書の失効情報は、判定の基準時刻より後のものです。",
+    )
+    REVOCATION_DAMAGED = (
+        *(197, _O, _AGAIN, _DESIGN),
+        "The revocation snapshot was damaged while it was in use.",
+        "使用中の失効情報スナップショットが破損しました。",
+    )
+    ISSUER_REVOKED = (
+        *(198, _O, _OTHER, "RFC 5280, 6.1.3 (a)(3)"),
+        "A CA certificate between the certificate and its trust anchor is revoked.",
+        "証明書からトラストアンカーまでの途中にある認証局証明書が失効しています。",
     )
 
     # ---- the engine
@@ -468,6 +494,255 @@ class Reason(enum.IntEnum):
         *(224, _S, _AGAIN, _DESIGN),
         "sekisho itself failed on this row (out of memory, or OpenSSL's own trouble), and so it is refused.",
         "sekisho 自身の障害（メモリ不足や OpenSSL 側の問題など）のため、この行を拒否しました。",
+    )
+
+    # ---- CRLs: what a reader or a store says of one that it does not take; never said of a row
+
+    CRL_MALFORMED = (
+        *(256, _O, _AGAIN, "RFC 5280, 5.1"),
+        "The file is no CRL in strict DER.",
+        "ファイルは厳密な DER で書かれた CRL ではありません。",
+    )
+    CRL_TRAILING_DATA = (
+        *(257, _O, _AGAIN, "X.690, 8.1"),
+        "Something follows after the end of the CRL.",
+        "CRL の終わりの後に余分なデータがあります。",
+    )
+    CRL_TRUNCATED = (
+        *(258, _O, _AGAIN, "X.690, 8.1.3"),
+        "The CRL ends before its length says.",
+        "CRL が、示された長さより前で終わっています。",
+    )
+    CRL_TOO_LARGE = (
+        *(259, _O, _AGAIN, _DESIGN),
+        "The CRL, or a part of it, is larger than the limit.",
+        "CRL またはその一部が上限を超えています。",
+    )
+    CRL_PEM_MALFORMED = (
+        *(260, _O, _AGAIN, "RFC 7468, 6"),
+        "The PEM around the CRL is damaged.",
+        "CRL を包む PEM が壊れています。",
+    )
+    CRL_VERSION = (
+        *(261, _O, _AGAIN, "RFC 5280, 5.1.2.1"),
+        "The version does not allow what the CRL holds.",
+        "CRL の版と内容が合いません。",
+    )
+    CRL_ALGORITHMS_DIFFER = (
+        *(262, _O, _AGAIN, "RFC 5280, 5.1.1.2"),
+        "The CRL names two different signature algorithms.",
+        "CRL が示す二つの署名アルゴリズムが一致しません。",
+    )
+    CRL_ALGORITHM_NOT_ALLOWED = (
+        *(263, _O, _AGAIN, _DESIGN),
+        "The CRL is signed with an algorithm that is not taken.",
+        "CRL の署名アルゴリズムは受け入れられません。",
+    )
+    CRL_TIME_MALFORMED = (
+        *(264, _O, _AGAIN, "RFC 5280, 5.1.2.4 to 5.1.2.6"),
+        "A time in the CRL is not as it must be written.",
+        "CRL の時刻の書き方が正しくありません。",
+    )
+    CRL_NAME_MALFORMED = (
+        *(265, _O, _AGAIN, "RFC 5280, 5.1.2.3"),
+        "The issuer of the CRL is no proper Name.",
+        "CRL の発行者名が正しい形ではありません。",
+    )
+    CRL_EXTENSION_MALFORMED = (
+        *(266, _O, _AGAIN, "RFC 5280, 5.2"),
+        "An extension of the CRL cannot be read, or must be there and is not.",
+        "CRL の拡張が読めないか、必要な拡張がありません。",
+    )
+    CRL_EXTENSION_DUPLICATE = (
+        *(267, _O, _AGAIN, "RFC 5280, 5.2 and 4.2"),
+        "The CRL has one extension twice.",
+        "CRL に同じ拡張が二つあります。",
+    )
+    CRL_EXTENSION_UNKNOWN_CRITICAL = (
+        *(268, _O, _AGAIN, "RFC 5280, 5.2"),
+        "The CRL has a critical extension that is not known here.",
+        "CRL に未知の重要な拡張があります。",
+    )
+    CRL_ENTRY_MALFORMED = (
+        *(269, _O, _AGAIN, "RFC 5280, 5.1.2.6"),
+        "An entry of the CRL cannot be read.",
+        "CRL の項目に読めないものがあります。",
+    )
+    CRL_ENTRY_EXTENSION = (
+        *(270, _O, _AGAIN, "RFC 5280, 5.3"),
+        "An entry of the CRL has an extension that is malformed, is there twice, or is critical and not known.",
+        "CRL の項目の拡張が壊れているか、重複しているか、未知の重要な拡張です。",
+    )
+    CRL_ENTRY_DUPLICATE = (
+        *(271, _O, _AGAIN, "RFC 5280, 5.3"),
+        "The CRL names one certificate twice.",
+        "CRL に同じ証明書が二度載っています。",
+    )
+    CRL_ISSUER_UNKNOWN = (
+        *(272, _O, _AGAIN, "RFC 5280, 6.3.3 (f)"),
+        "No trusted certificate has the name and key that signed the CRL.",
+        "CRL に署名した名前と鍵を持つ、信頼された証明書がありません。",
+    )
+    CRL_ISSUER_KEY_USAGE = (
+        *(273, _O, _AGAIN, "RFC 5280, 6.3.3 (f)"),
+        "The key that signed the CRL is not for signing CRLs.",
+        "CRL に署名した鍵は CRL への署名に使えないものです。",
+    )
+    CRL_SIGNATURE_WRONG = (
+        *(274, _O, _AGAIN, "RFC 5280, 6.3.3 (g)"),
+        "The signature of the CRL is wrong.",
+        "CRL の署名が正しくありません。",
+    )
+    CRL_ISSUER_REVOKED = (
+        *(275, _O, _AGAIN, "RFC 5280, 6.3.3 (f)"),
+        "The certificate of the key that signed the CRL is revoked, or nothing tells that it is not.",
+        "CRL に署名した鍵の証明書が失効しているか、失効していないと確認できません。",
+    )
+    CRL_NOT_YET_VALID = (
+        *(276, _O, _AGAIN, "RFC 5280, 5.1.2.4"),
+        "The thisUpdate of the CRL is in the future.",
+        "CRL の発行日時が未来です。",
+    )
+    CRL_EXPIRED = (
+        *(277, _O, _AGAIN, "RFC 5280, 5.1.2.5"),
+        "The nextUpdate of the CRL has passed.",
+        "CRL の次回更新日時を過ぎています。",
+    )
+    CRL_NUMBER_WENT_BACK = (
+        *(278, _O, _AGAIN, "RFC 5280, 5.2.3"),
+        "The CRL has a lower number than one that was taken before.",
+        "CRL 番号が、すでに受け入れたものより小さくなっています。",
+    )
+    CRL_TIME_WENT_BACK = (
+        *(279, _O, _AGAIN, "RFC 5280, 5.1.2.4"),
+        "The CRL is older than one that was taken before.",
+        "CRL は、すでに受け入れたものより古いものです。",
+    )
+    CRL_NUMBER_REUSED = (
+        *(280, _O, _AGAIN, "RFC 5280, 5.2.3"),
+        "Another CRL of this scope has had this number.",
+        "同じ範囲の別の CRL が、すでにこの番号を使っています。",
+    )
+    CRL_KNOWN = (
+        *(281, _O, _AGAIN, _DESIGN),
+        "This very CRL is in force already.",
+        "この CRL はすでに使用中です。",
+    )
+    CRL_DELTA_WITHOUT_BASE = (
+        *(282, _O, _AGAIN, "RFC 5280, 5.2.4"),
+        "A delta CRL came, and no complete CRL of its scope is there.",
+        "差分 CRL が届きましたが、同じ範囲の完全な CRL がありません。",
+    )
+    CRL_DELTA_GAP = (
+        *(283, _O, _AGAIN, "RFC 5280, 5.2.4"),
+        "A delta CRL begins after the number that is in force: some are missing in between.",
+        "差分 CRL の起点が使用中の番号より後で、間が欠けています。",
+    )
+    CRL_SCOPE_DIFFERS = (
+        *(284, _O, _AGAIN, "RFC 5280, 5.2.4 (c)"),
+        "The scope of a delta CRL is not that of its complete CRL.",
+        "差分 CRL の範囲が、元の完全な CRL と一致しません。",
+    )
+    CRL_SCOPE_UNSUPPORTED = (
+        *(285, _O, _AGAIN, "RFC 5280, 5.2.5"),
+        "The CRL is for a scope that no login has, as attribute certificates are.",
+        "CRL の対象範囲（属性証明書など）はログインに関係しません。",
+    )
+
+    # ---- snapshots
+
+    SNAPSHOT_MALFORMED = (
+        *(304, _O, _AGAIN, _DESIGN),
+        "The file is no snapshot, or its directory is damaged.",
+        "ファイルはスナップショットではないか、目録が壊れています。",
+    )
+    SNAPSHOT_VERSION = (
+        *(305, _O, _AGAIN, _DESIGN),
+        "The snapshot is of a version that is not read here.",
+        "このスナップショットの版は読めません。",
+    )
+    SNAPSHOT_DIGEST = (
+        *(306, _O, _AGAIN, _DESIGN),
+        "The snapshot does not have the digest that it was built with.",
+        "スナップショットのダイジェストが作成時と一致しません。",
+    )
+    SNAPSHOT_UNSIGNED = (
+        *(307, _O, _AGAIN, _DESIGN),
+        "The snapshot bears no publisher's signature.",
+        "スナップショットに発行元の署名がありません。",
+    )
+    SNAPSHOT_SIGNATURE_WRONG = (
+        *(308, _O, _AGAIN, _DESIGN),
+        "The publisher's signature of the snapshot is wrong, or is not of a configured publisher.",
+        "スナップショットの署名が誤っているか、設定された発行元のものではありません。",
+    )
+    SNAPSHOT_OLDER = (
+        *(309, _O, _AGAIN, _DESIGN),
+        "The snapshot is older than what was in force before.",
+        "スナップショットは、以前使用していたものより古いものです。",
+    )
+    SNAPSHOT_BASE_MISSING = (
+        *(310, _O, _AGAIN, _DESIGN),
+        "The snapshot of deltas belongs to another base.",
+        "差分のスナップショットの元となるスナップショットが別のものです。",
+    )
+
+    # ---- OCSP responses
+
+    OCSP_MALFORMED = (
+        *(320, _H, _AGAIN, "RFC 6960, 4.2.1"),
+        "The OCSP response is not strict DER of its ASN.1.",
+        "OCSP 応答は厳密な DER ではありません。",
+    )
+    OCSP_NOT_SUCCESSFUL = (
+        *(321, _O, _AGAIN, "RFC 6960, 4.2.1"),
+        "The OCSP responder gave no answer but an error.",
+        "OCSP レスポンダーが回答ではなくエラーを返しました。",
+    )
+    OCSP_RESPONDER_UNKNOWN = (
+        *(322, _O, _AGAIN, "RFC 6960, 4.2.2.2"),
+        "The OCSP response is signed by nobody who is known here.",
+        "OCSP 応答の署名者が不明です。",
+    )
+    OCSP_RESPONDER_NOT_ALLOWED = (
+        *(323, _O, _AGAIN, "RFC 6960, 4.2.2.2"),
+        "The signer of the OCSP response may not speak for this issuer.",
+        "OCSP 応答の署名者は、この発行者を代行できません。",
+    )
+    OCSP_SIGNATURE_WRONG = (
+        *(324, _H, _AGAIN, "RFC 6960, 3.2"),
+        "The signature of the OCSP response is wrong.",
+        "OCSP 応答の署名が正しくありません。",
+    )
+    OCSP_OTHER_CERTIFICATE = (
+        *(325, _H, _AGAIN, "RFC 6960, 3.2"),
+        "The OCSP response is about another certificate.",
+        "OCSP 応答は別の証明書に関するものです。",
+    )
+    OCSP_NOT_YET_VALID = (
+        *(326, _O, _AGAIN, "RFC 6960, 4.2.2.1"),
+        "A thisUpdate or producedAt of the OCSP response is in the future.",
+        "OCSP 応答の日時が未来です。",
+    )
+    OCSP_EXPIRED = (
+        *(327, _H, _AGAIN, "RFC 6960, 4.2.2.1"),
+        "The OCSP response is past its nextUpdate, or older than allowed.",
+        "OCSP 応答の次回更新日時を過ぎたか、許される期間より古くなっています。",
+    )
+    OCSP_NONCE = (
+        *(328, _O, _AGAIN, "RFC 9654"),
+        "The nonce of the OCSP response is not the one that was asked with.",
+        "OCSP 応答のノンスが問い合わせたものと一致しません。",
+    )
+    OCSP_EXTENSION_UNKNOWN_CRITICAL = (
+        *(329, _O, _AGAIN, "RFC 6960, 4.4"),
+        "The OCSP response has a critical extension that is not known here.",
+        "OCSP 応答に未知の重要な拡張があります。",
+    )
+    OCSP_ALGORITHM_NOT_ALLOWED = (
+        *(330, _O, _AGAIN, "RFC 6960, 4.3"),
+        "The OCSP response is signed with an algorithm that is not taken.",
+        "OCSP 応答の署名アルゴリズムは受け入れられません。",
     )
 
     @property

@@ -42,6 +42,7 @@ FLAGS: Final = {
     "repeated": lib.SEKI_FLAG_REPEATED,
     "revocation-off": lib.SEKI_FLAG_REVOCATION_OFF,
     "slow-path": lib.SEKI_FLAG_SLOW_PATH,
+    "revocation-soft": lib.SEKI_FLAG_REVOCATION_SOFT,
 }
 
 

@@ -122,9 +122,68 @@ typedef enum {
     /* revocation */
     SEKI_REVOKED = 192,
     SEKI_REVOCATION_NOT_CONFIGURED = 193,
+    SEKI_REVOCATION_UNKNOWN = 194,
+    SEKI_REVOCATION_STALE = 195,
+    SEKI_REVOCATION_NOT_YET_VALID = 196,
+    SEKI_REVOCATION_DAMAGED = 197,
+    SEKI_ISSUER_REVOKED = 198,
 
     /* the engine */
-    SEKI_ENGINE_FAULT = 224
+    SEKI_ENGINE_FAULT = 224,
+
+    /* CRLs: what a reader or a store says of one that it does not take; never said of a row */
+    SEKI_CRL_MALFORMED = 256,
+    SEKI_CRL_TRAILING_DATA = 257,
+    SEKI_CRL_TRUNCATED = 258,
+    SEKI_CRL_TOO_LARGE = 259,
+    SEKI_CRL_PEM_MALFORMED = 260,
+    SEKI_CRL_VERSION = 261,
+    SEKI_CRL_ALGORITHMS_DIFFER = 262,
+    SEKI_CRL_ALGORITHM_NOT_ALLOWED = 263,
+    SEKI_CRL_TIME_MALFORMED = 264,
+    SEKI_CRL_NAME_MALFORMED = 265,
+    SEKI_CRL_EXTENSION_MALFORMED = 266,
+    SEKI_CRL_EXTENSION_DUPLICATE = 267,
+    SEKI_CRL_EXTENSION_UNKNOWN_CRITICAL = 268,
+    SEKI_CRL_ENTRY_MALFORMED = 269,
+    SEKI_CRL_ENTRY_EXTENSION = 270,
+    SEKI_CRL_ENTRY_DUPLICATE = 271,
+    SEKI_CRL_ISSUER_UNKNOWN = 272,
+    SEKI_CRL_ISSUER_KEY_USAGE = 273,
+    SEKI_CRL_SIGNATURE_WRONG = 274,
+    SEKI_CRL_ISSUER_REVOKED = 275,
+    SEKI_CRL_NOT_YET_VALID = 276,
+    SEKI_CRL_EXPIRED = 277,
+    SEKI_CRL_NUMBER_WENT_BACK = 278,
+    SEKI_CRL_TIME_WENT_BACK = 279,
+    SEKI_CRL_NUMBER_REUSED = 280,
+    SEKI_CRL_KNOWN = 281,
+    SEKI_CRL_DELTA_WITHOUT_BASE = 282,
+    SEKI_CRL_DELTA_GAP = 283,
+    SEKI_CRL_SCOPE_DIFFERS = 284,
+    SEKI_CRL_SCOPE_UNSUPPORTED = 285,
+
+    /* snapshots */
+    SEKI_SNAPSHOT_MALFORMED = 304,
+    SEKI_SNAPSHOT_VERSION = 305,
+    SEKI_SNAPSHOT_DIGEST = 306,
+    SEKI_SNAPSHOT_UNSIGNED = 307,
+    SEKI_SNAPSHOT_SIGNATURE_WRONG = 308,
+    SEKI_SNAPSHOT_OLDER = 309,
+    SEKI_SNAPSHOT_BASE_MISSING = 310,
+
+    /* OCSP responses */
+    SEKI_OCSP_MALFORMED = 320,
+    SEKI_OCSP_NOT_SUCCESSFUL = 321,
+    SEKI_OCSP_RESPONDER_UNKNOWN = 322,
+    SEKI_OCSP_RESPONDER_NOT_ALLOWED = 323,
+    SEKI_OCSP_SIGNATURE_WRONG = 324,
+    SEKI_OCSP_OTHER_CERTIFICATE = 325,
+    SEKI_OCSP_NOT_YET_VALID = 326,
+    SEKI_OCSP_EXPIRED = 327,
+    SEKI_OCSP_NONCE = 328,
+    SEKI_OCSP_EXTENSION_UNKNOWN_CRITICAL = 329,
+    SEKI_OCSP_ALGORITHM_NOT_ALLOWED = 330
 } seki_reason;
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -192,7 +251,8 @@ enum {
     SEKI_FLAG_CACHE_HIT = 8,
     SEKI_FLAG_REPEATED = 16,       /* a retry of a login already accepted: the same verdict again */
     SEKI_FLAG_REVOCATION_OFF = 32, /* the profile does not look at revocation */
-    SEKI_FLAG_SLOW_PATH = 64       /* the path was decided by OpenSSL */
+    SEKI_FLAG_SLOW_PATH = 64,      /* the path was decided by OpenSSL */
+    SEKI_FLAG_REVOCATION_SOFT = 128 /* accepted though revocation data was missing or stale: the profile says "soft" */
 };
 
 /* ---- the library ----------------------------------------------------------------------------- */
