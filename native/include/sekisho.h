@@ -758,5 +758,129 @@ typedef struct {
 SEKI_MUST_USE seki_status seki_der_list(const uint8_t *der, size_t length, seki_element *out, uint64_t capacity,
                                         uint64_t *count, size_t *fault);
 
+/* ---- CRLs ------------------------------------------------------------------------------------ */
+
+/* A certificate revocation list (RFC 5280, section 5) as it arrives, in pieces of any size: memory does not grow with it.
+ * Judges form, never trust: signature, dates, numbers and scope are judged by whoever takes it.  Used by one thread at a time. */
+typedef struct seki_crl seki_crl;
+
+enum {
+    SEKI_CRL_ENTRY_SIZE_MAX = 4096,       /* octets an entry; a certificateIssuer of the longest Name seen has 400 */
+    SEKI_CRL_EXTENSIONS_SIZE_MAX = 65536, /* octets of crlExtensions; an issuingDistributionPoint of 250 URLs has some 20 kB */
+    SEKI_CRL_TBS_KEPT_MAX = 1048576,      /* octets of a TBSCertList under Ed25519, which signs the message, not its hash */
+    SEKI_CRL_SETS_MAX = 1024              /* certificate issuers in an indirect CRL; the PKITS has 3 */
+};
+
+typedef struct {
+    uint64_t memory_bytes;       /* for entries; beyond it they go to an unlinked file; 0: a default */
+    uint64_t filter_ppm;         /* false positives of the filter built from them, in a million; 0: a default */
+    const char *spill_directory; /* of that file; NULL: $TMPDIR, or /tmp */
+} seki_crl_options;
+
+SEKI_MUST_USE seki_status seki_crl_new(const seki_crl_options *options, seki_crl **out);
+void seki_crl_free(seki_crl *crl);
+
+/* Reads on.  The first octet of all says what comes: '-' begins "-----BEGIN X509 CRL-----" (RFC 7468, strict), all else is DER.
+ *   reason  0, or why the CRL is refused: once refused it stays so, and what follows is not looked at */
+SEKI_MUST_USE seki_status seki_crl_feed(seki_crl *crl, const uint8_t *data, size_t length, uint32_t *reason);
+
+/* Says that all has been fed.
+ *   reason  as above; CRL_TRUNCATED where more should have come
+ *   fault   offset at which the fault was seen, 0 if there is none: in the DER (even of a PEM file), but of CRL_PEM_MALFORMED and
+ *           of what follows the end line in the text */
+SEKI_MUST_USE seki_status seki_crl_end(seki_crl *crl, uint32_t *reason, uint64_t *fault);
+
+/* Bits of a CRL's flags. */
+enum {
+    SEKI_CRL_IS_DELTA = 1,              /* deltaCRLIndicator: never to be taken for a complete list */
+    SEKI_CRL_IS_INDIRECT = 2,
+    SEKI_CRL_ONLY_USER = 4,             /* onlyContainsUserCerts */
+    SEKI_CRL_ONLY_CA = 8,               /* onlyContainsCACerts */
+    SEKI_CRL_ONLY_ATTRIBUTE = 16,       /* onlyContainsAttributeCerts: covers no public key certificate */
+    SEKI_CRL_IS_PEM = 32
+};
+enum { SEKI_CRL_REASONS_ALL = 510 };    /* ReasonFlags 1 to 8 */
+
+/* Extensions of a CRL, as bits. */
+enum {
+    SEKI_CRL_EXT_AUTHORITY_KEY_ID = 1,
+    SEKI_CRL_EXT_ISSUER_ALT_NAME = 2,
+    SEKI_CRL_EXT_NUMBER = 4,
+    SEKI_CRL_EXT_DELTA = 8,
+    SEKI_CRL_EXT_IDP = 16,
+    SEKI_CRL_EXT_FRESHEST = 32,
+    SEKI_CRL_EXT_AUTHORITY_INFO = 64,
+    SEKI_CRL_EXT_UNKNOWN = 128
+};
+
+typedef struct {
+    int64_t this_update;
+    int64_t next_update;          /* INT64_MIN if absent */
+    uint64_t size;                /* octets of the CertificateList in DER */
+    uint64_t tbs_size;            /* octets of the TBSCertList */
+    uint64_t entries;             /* all of them */
+    uint64_t removals;            /* those of reason removeFromCRL */
+    uint64_t negative;            /* those of a negative serial: no certificate that is taken has one, so they are in no set */
+    uint64_t sets;                /* certificate issuers: the CRL issuer itself, and each that certificateIssuer names */
+    uint32_t version;             /* 1 or 2 */
+    uint32_t signature_algorithm; /* seki_signature_algorithm, the same inside and outside */
+    uint32_t hash;                /* SEKI_HASH_* of it; SEKI_HASH_NONE for Ed25519 */
+    uint32_t flags;               /* SEKI_CRL_* */
+    uint32_t reasons;             /* onlySomeReasons, bit i of the BIT STRING is 1 << i; SEKI_CRL_REASONS_ALL if absent */
+    uint32_t extensions;          /* SEKI_CRL_EXT_* present */
+    uint32_t points;              /* at least 1: see seki_crl_points */
+    uint8_t number_length;        /* octets of `number`; 0 if cRLNumber is absent */
+    uint8_t base_number_length;   /* the same of deltaCRLIndicator's BaseCRLNumber */
+    uint8_t number[20];           /* magnitude, big-endian, without leading zeros (zero is one octet 00) */
+    uint8_t base_number[20];
+    uint8_t digest_length;
+    uint8_t digest[64];           /* of the TBSCertList under `hash`: the signed message where `prehashed` */
+    uint8_t sha256[32];           /* of the whole CertificateList */
+    uint8_t issuer_form[32];      /* digest that is the same for all Names that match the issuer (RFC 5280, 7.1) */
+} seki_crl_summary;
+
+/* SEKI_E_ARGUMENT unless seki_crl_end was called and refused nothing; the same for the calls below. */
+SEKI_MUST_USE seki_status seki_crl_summarize(const seki_crl *crl, seki_crl_summary *out);
+
+typedef enum {
+    SEKI_CRL_PART_ISSUER = 0,           /* whole Name */
+    SEKI_CRL_PART_SIGNATURE = 1,        /* octets of the BIT STRING */
+    SEKI_CRL_PART_TBS = 2,              /* whole TBSCertList, under Ed25519 alone */
+    SEKI_CRL_PART_AUTHORITY_KEY_ID = 3, /* keyIdentifier's octets */
+    SEKI_CRL_PART_AUTHORITY_KEY = 4,    /* from here on the whole value of the extension */
+    SEKI_CRL_PART_IDP = 5,
+    SEKI_CRL_PART_ISSUER_ALT_NAME = 6,
+    SEKI_CRL_PART_FRESHEST = 7,
+    SEKI_CRL_PART_AUTHORITY_INFO = 8,
+    SEKI_CRL_PARTS = 9
+} seki_crl_part_id;
+
+/* *data is valid until the CRL is freed; *length is 0 where the part is absent. */
+SEKI_MUST_USE seki_status seki_crl_part(const seki_crl *crl, uint32_t part, const uint8_t **data, size_t *length);
+
+/* The distribution points that the CRL is of: one for each name of its issuingDistributionPoint, or one for the issuer's full
+ * scope where it names none (native/src/points.h).
+ *   points  room for `capacity` of 32 bytes each; may be NULL if capacity is 0 */
+SEKI_MUST_USE seki_status seki_crl_points(const seki_crl *crl, uint8_t *points, uint64_t capacity, uint64_t *count);
+
+/* One entry as a set holds it. */
+typedef struct {
+    uint8_t serial[20];    /* magnitude, big-endian, without leading zeros (zero is one octet 00) */
+    uint8_t length;        /* octets of it */
+    uint8_t reason;        /* CRLReason; 0 where the extension is absent (RFC 5280, 5.3.1) */
+    int64_t date;          /* revocationDate */
+    int64_t invalidity;    /* invalidityDate, INT64_MIN if absent */
+    uint64_t set;          /* index of the certificate issuer; 0: the CRL's own */
+} seki_crl_entry;
+
+/* Lists the entries in order of set, then serial, removals behind the revoked of their set, and empties the CRL of them: for people
+ * and tests, since all of them lie in memory meanwhile.
+ *   out     room for `capacity` entries, `entries` - `negative` of the summary; fewer are SEKI_E_ARGUMENT
+ *   reason  CRL_ENTRY_DUPLICATE where a set has one serial twice, and then no entry counts; else 0 */
+SEKI_MUST_USE seki_status seki_crl_entries(seki_crl *crl, seki_crl_entry *out, uint64_t capacity, uint64_t *count, uint32_t *reason);
+
+/* The issuer form of set `set`. */
+SEKI_MUST_USE seki_status seki_crl_set_issuer(const seki_crl *crl, uint64_t set, uint8_t issuer_form[32]);
+
 /* cdef: end */
 #endif

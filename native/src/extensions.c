@@ -11,8 +11,7 @@
 /* SkipCerts and pathLenConstraint are INTEGER (0..MAX): a longer path than this cannot be presented. */
 enum { CERTIFICATES_BOUND = INT32_MAX };
 
-/* KeyUsage and ReasonFlags name bits 0 to 8 (RFC 5280, 4.2.1.3 and 4.2.1.13). */
-enum { KEY_USAGE_BITS = 9, REASON_BITS = 9 };
+enum { KEY_USAGE_BITS = 9 }; /* KeyUsage names bits 0 to 8 (RFC 5280, 4.2.1.3) */
 
 typedef bool decoder(seki_span value, seki_certificate *certificate, const uint8_t **fault);
 
@@ -23,10 +22,7 @@ static decoder subject_key_id, key_usage, basic_constraints, name_constraints, p
     authority_key_id, policy_constraints, extended_key_usage, inhibit_any_policy;
 static bool only_sequence(seki_span value, seki_span *content, const uint8_t **fault);
 static bool at_most(seki_span list, size_t count, const uint8_t **fault);
-static bool general_names(seki_span value, const uint8_t **fault);
-static bool distribution_points(seki_span value, const uint8_t **fault);
 static bool distribution_point(seki_span point, const uint8_t **fault);
-static bool access_descriptions(seki_span value, const uint8_t **fault);
 static bool directory_attributes(seki_span value, const uint8_t **fault);
 static bool subtrees(seki_span list, size_t *count, const uint8_t **fault);
 static bool policy_qualifiers(seki_span list, seki_certificate *c, const uint8_t **fault);
@@ -151,17 +147,17 @@ static bool decode(uint32_t known, seki_span value, seki_certificate *c, const u
         return key_usage(value, c, fault);
     case SEKI_EXT_SUBJECT_ALT_NAME:
         c->subject_alt_name = value;
-        return general_names(value, fault);
+        return seki_general_names_value_is_valid(value, fault);
     case SEKI_EXT_ISSUER_ALT_NAME:
         c->issuer_alt_name = value;
-        return general_names(value, fault);
+        return seki_general_names_value_is_valid(value, fault);
     case SEKI_EXT_BASIC_CONSTRAINTS:
         return basic_constraints(value, c, fault);
     case SEKI_EXT_NAME_CONSTRAINTS:
         return name_constraints(value, c, fault);
     case SEKI_EXT_CRL_DISTRIBUTION:
         c->crl_distribution = value;
-        return distribution_points(value, fault);
+        return seki_distribution_points_are_valid(value, fault);
     case SEKI_EXT_POLICIES:
         return policies(value, c, fault);
     case SEKI_EXT_POLICY_MAPPINGS:
@@ -176,12 +172,12 @@ static bool decode(uint32_t known, seki_span value, seki_certificate *c, const u
         return inhibit_any_policy(value, c, fault);
     case SEKI_EXT_AUTHORITY_INFO:
         c->authority_info = value;
-        return access_descriptions(value, fault);
+        return seki_access_descriptions_are_valid(value, fault);
     case SEKI_EXT_FRESHEST_CRL:
         c->freshest_crl = value;
-        return distribution_points(value, fault);
+        return seki_distribution_points_are_valid(value, fault);
     case SEKI_EXT_SUBJECT_INFO:
-        return access_descriptions(value, fault);
+        return seki_access_descriptions_are_valid(value, fault);
     case SEKI_EXT_SUBJECT_DIRECTORY:
         return directory_attributes(value, fault);
     default:
@@ -408,28 +404,31 @@ static bool policy_mappings(seki_span value, seki_certificate *c, const uint8_t 
 /* RFC 5280, 4.2.1.1: SEQUENCE { keyIdentifier [0] OPTIONAL, authorityCertIssuer [1] GeneralNames OPTIONAL,
  * authorityCertSerialNumber [2] OPTIONAL }, all implicit; appendix A.2: the last two both or neither.  The serial is
  * compared with others only, so any INTEGER will do. */
-static bool authority_key_id(seki_span value, seki_certificate *c, const uint8_t **fault)
+bool seki_authority_key_id_read(seki_span value, seki_span *id, seki_span *issuer, seki_span *serial, const uint8_t **fault)
 {
-    seki_span in, id = {NULL, 0}, issuer = {NULL, 0}, serial = {NULL, 0};
+    seki_span in;
+    *id = *issuer = *serial = (seki_span){NULL, 0};
     if (!only_sequence(value, &in, fault))
         return false;
     const uint8_t *at = in.data;
-    if (seki_der_take(&in, SEKI_DER_CONTEXT(0), &id, NULL) && id.length == 0)
+    if (seki_der_take(&in, SEKI_DER_CONTEXT(0), id, NULL) && id->length == 0)
         return refuse(fault, at);
     if (in.length != 0) {
-        if (!seki_der_take(&in, SEKI_DER_CONTEXT_CONSTRUCTED(1), &issuer, NULL))
+        if (!seki_der_take(&in, SEKI_DER_CONTEXT_CONSTRUCTED(1), issuer, NULL))
             return refuse(fault, in.data);
-        if (!seki_general_names_are_valid(issuer, fault))
+        if (!seki_general_names_are_valid(*issuer, fault))
             return false;
         at = in.data;
-        if (!seki_der_take(&in, SEKI_DER_CONTEXT(2), &serial, NULL) || !seki_der_integer_is_valid(serial) ||
+        if (!seki_der_take(&in, SEKI_DER_CONTEXT(2), serial, NULL) || !seki_der_integer_is_valid(*serial) ||
             in.length != 0)
             return refuse(fault, at);
     }
-    c->authority_key_id = id;
-    c->authority_issuer = issuer;
-    c->authority_serial = serial;
     return true;
+}
+
+static bool authority_key_id(seki_span value, seki_certificate *c, const uint8_t **fault)
+{
+    return seki_authority_key_id_read(value, &c->authority_key_id, &c->authority_issuer, &c->authority_serial, fault);
 }
 
 /* RFC 5280, 4.2.1.11: SEQUENCE { requireExplicitPolicy [0] OPTIONAL, inhibitPolicyMapping [1] OPTIONAL }, not empty. */
@@ -508,7 +507,7 @@ static bool inhibit_any_policy(seki_span value, seki_certificate *c, const uint8
 }
 
 /* RFC 5280, 4.2.1.6 and 4.2.1.7 */
-static bool general_names(seki_span value, const uint8_t **fault)
+bool seki_general_names_value_is_valid(seki_span value, const uint8_t **fault)
 {
     seki_span names;
     return only_sequence(value, &names, fault) && at_most(names, SEKI_GENERAL_NAMES_MAX, fault)
@@ -516,7 +515,7 @@ static bool general_names(seki_span value, const uint8_t **fault)
 }
 
 /* RFC 5280, 4.2.1.13: SEQUENCE SIZE (1..MAX) OF DistributionPoint */
-static bool distribution_points(seki_span value, const uint8_t **fault)
+bool seki_distribution_points_are_valid(seki_span value, const uint8_t **fault)
 {
     seki_span in;
     if (!only_sequence(value, &in, fault))
@@ -540,27 +539,18 @@ static bool distribution_points(seki_span value, const uint8_t **fault)
 static bool distribution_point(seki_span point, const uint8_t **fault)
 {
     seki_span choice, content;
+    seki_point_name name;
     uint32_t reasons;
     bool named = false;
-    const uint8_t *start = point.data, *at = point.data;
+    const uint8_t *start = point.data, *at;
     if (seki_der_take(&point, SEKI_DER_CONTEXT_CONSTRUCTED(0), &choice, NULL)) {
-        uint8_t tag;
-        if (!seki_der_take_any(&choice, &tag, &content, NULL) || choice.length != 0)
-            return refuse(fault, at);
-        if (tag == SEKI_DER_CONTEXT_CONSTRUCTED(0)) {
-            if (!seki_general_names_are_valid(content, fault))
-                return false;
-        } else if (tag == SEKI_DER_CONTEXT_CONSTRUCTED(1)) {
-            if (!seki_rdn_is_valid(content, fault))
-                return false;
-        } else {
-            return refuse(fault, at);
-        }
+        if (!seki_point_name_read(choice, &name, fault))
+            return false;
         named = true;
     }
     at = point.data;
     if (seki_der_next_is(point, SEKI_DER_CONTEXT(1)) &&
-        !seki_der_take_named_bits(&point, SEKI_DER_CONTEXT(1), REASON_BITS, &reasons, NULL))
+        !seki_der_take_named_bits(&point, SEKI_DER_CONTEXT(1), SEKI_REASON_BITS, &reasons, NULL))
         return refuse(fault, at);
     if (seki_der_take(&point, SEKI_DER_CONTEXT_CONSTRUCTED(2), &content, NULL)) {
         if (!seki_general_names_are_valid(content, fault))
@@ -572,8 +562,24 @@ static bool distribution_point(seki_span point, const uint8_t **fault)
     return named || refuse(fault, start);
 }
 
+bool seki_point_name_read(seki_span choice, seki_point_name *out, const uint8_t **fault)
+{
+    seki_span content;
+    uint8_t tag;
+    const uint8_t *at = choice.data;
+    *out = (seki_point_name){{NULL, 0}, {NULL, 0}};
+    if (!seki_der_take_any(&choice, &tag, &content, NULL) || choice.length != 0)
+        return refuse(fault, at);
+    if (tag == SEKI_DER_CONTEXT_CONSTRUCTED(0)) {
+        out->full_name = content;
+        return seki_general_names_are_valid(content, fault);
+    }
+    out->relative = content;
+    return tag == SEKI_DER_CONTEXT_CONSTRUCTED(1) ? seki_rdn_is_valid(content, fault) : refuse(fault, at);
+}
+
 /* RFC 5280, 4.2.2.1 and 4.2.2.2: SEQUENCE SIZE (1..MAX) OF SEQUENCE { accessMethod OID, accessLocation GeneralName } */
-static bool access_descriptions(seki_span value, const uint8_t **fault)
+bool seki_access_descriptions_are_valid(seki_span value, const uint8_t **fault)
 {
     seki_span in;
     if (!only_sequence(value, &in, fault))
