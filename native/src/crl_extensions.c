@@ -20,7 +20,7 @@ seki_reason seki_crl_extensions_read(seki_span list, seki_crl_extensions *out, c
     seki_span unknown[SEKI_EXTENSIONS_MAX];
     size_t unknown_count = 0;
     *out = (seki_crl_extensions){.reasons = SEKI_CRL_REASONS_ALL};
-    *fault = list.data;
+    const uint8_t *start = *fault = list.data;
     if (list.length == 0) /* SIZE (1..MAX) */
         return SEKI_CRL_EXTENSION_MALFORMED;
     for (size_t count = 0; list.length != 0; count++) {
@@ -47,6 +47,9 @@ seki_reason seki_crl_extensions_read(seki_span list, seki_crl_extensions *out, c
             return refuse(fault, at, SEKI_CRL_EXTENSION_UNKNOWN_CRITICAL);
         out->present |= kind;
     }
+    /* 5.2.3: every complete and delta CRL has a number; a delta that has none follows on nothing. */
+    if ((out->present & SEKI_CRL_EXT_DELTA) != 0 && (out->present & SEKI_CRL_EXT_NUMBER) == 0)
+        return refuse(fault, start, SEKI_CRL_EXTENSION_MALFORMED);
     return SEKI_NOT_DECIDED;
 }
 
