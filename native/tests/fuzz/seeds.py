@@ -104,6 +104,14 @@ def parts(der: bytes) -> list[Piece]:
     return fields if shape == [0x02, 0x30, 0x30, 0x30, 0x30, 0x30] else []
 
 
+def is_crl(der: bytes) -> bool:
+    """Whether a version or an algorithm, then a name and a time begin the first of three parts: no certificate's do."""
+    outer = list(take(der))
+    inner = list(take(outer[0][1])) if len(outer) == 1 and outer[0][0] == 0x30 else []
+    shape = [piece[0] for piece in take(inner[0][1])] if len(inner) == 3 else []
+    return shape[shape[:1] == [0x02] :][:2] == [0x30, 0x30] and shape[shape[:1] == [0x02] :][2:3] in ([0x17], [0x18])
+
+
 def names(fields: list[Piece]) -> Iterator[bytes]:
     """Inputs of the target `name` out of a certificate: a byte that says what follows, and its content."""
     for issuer_or_subject in (fields[2], fields[4]):
@@ -147,9 +155,16 @@ def seeds(suites: Path) -> Iterator[tuple[str, bytes]]:
             yield "spki", content
         elif folder in ("asn1", "asn1parse", "der_roundtrip_corpus", "crl", "pkcs8_corpus"):
             yield "der", content
+            if folder == "crl":
+                yield "crl", content
         elif folder.startswith("verify_name_match"):
             yield from (("name", b"\x00" + piece[1]) for piece in take(content))
     for number, der in enumerate(certificates):
+        if is_crl(der):
+            yield "crl", der
+            text = base64.encodebytes(der).replace(b"\n", b"")
+            lines = b"".join(text[i : i + 64] + b"\n" for i in range(0, len(text), 64))
+            yield "crl", b"-----BEGIN X509 CRL-----\n" + lines + b"-----END X509 CRL-----\n"
         yield "certificate", der
         yield "der", der
         fields = parts(der)
