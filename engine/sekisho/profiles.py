@@ -15,7 +15,13 @@ A profile is plain TOML.  Every key, with what it means when it is left out:
     intermediates_max = 4           # CA certificates that a login may bring along, at most 16; 4
     ca_leaf_allowed = false         # true: a CA certificate may be the leaf; false
     clock_skew = 0                  # seconds added at both ends of a certificate's validity, at most 300; 0
-    revocation = "required"         # "off" in test profiles only; "required"
+    revocation = "required"         # "soft": a login passes, and its verdict is marked, where revocation data is missing or
+                                    # stale; "off" in test profiles only; "required"
+    revocation_age_max = 0          # seconds since thisUpdate after which revocation data is stale, at most a year; 0: it is
+                                    # fresh until its nextUpdate, and stale if it names none
+    revocation_grace = 0            # seconds after nextUpdate in which it still counts as fresh, at most a week; 0
+    revocation_same_key = false     # true: only CRLs signed by the very key that signed the certificate count; false: any
+                                    # key that may sign CRLs for that CA under the same trust anchor
     challenge = "own"               # "foreign": the relying party's own, who then sees to their single use; "own"
     test = false                    # a profile for tests: has no legal class; false
     bare_hash_allowed = false       # class "sign" may be given the bare-hash mode; false
@@ -76,7 +82,7 @@ __all__ = ["Profile", "ProfileError", "shipped"]
 
 Class: TypeAlias = Literal["auth", "sign", "other"]
 LegalClass: TypeAlias = Literal["jpki", "accredited", "signature-verifier", "none"]
-Revocation: TypeAlias = Literal["required", "off"]
+Revocation: TypeAlias = Literal["required", "soft", "off"]
 Challenge: TypeAlias = Literal["own", "foreign"]
 
 SIGNATURE_ALGORITHMS: Final[Mapping[str, int]] = {
@@ -131,6 +137,7 @@ RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
 RSA_BITS_MAX: Final = 8192  # SEKI_RSA_BITS_MAX in native/src/spki.h
 PATH_LENGTH_MAX: Final = 16  # SEKI_PATH_DEPTH_MAX in native/src/trust.h, the anchor left out
 CLOCK_SKEW_MAX: Final = 300  # seconds; more would be another date, not another clock
+REVOCATION_AGE_MAX: Final = 366 * 86400  # seconds; nobody publishes CRLs less than once a year
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NAME_LENGTH_MAX: Final = 64
@@ -191,6 +198,9 @@ class Profile:
     ca_leaf_allowed: bool = False
     clock_skew: int = 0
     revocation: Revocation = "required"
+    revocation_age_max: int = 0
+    revocation_grace: int = 0
+    revocation_same_key: bool = False
     challenge: Challenge = "own"
     test: bool = False
     bare_hash_allowed: bool = False
@@ -264,6 +274,8 @@ class Profile:
         _within("path_length_max", self.path_length_max, 0, PATH_LENGTH_MAX)
         _within("intermediates_max", self.intermediates_max, 0, lib.SEKI_INTERMEDIATES_MAX)
         _within("clock_skew", self.clock_skew, 0, CLOCK_SKEW_MAX)
+        _within("revocation_age_max", self.revocation_age_max, 0, REVOCATION_AGE_MAX)
+        _within("revocation_grace", self.revocation_grace, 0, lib.SEKI_REVOCATION_GRACE_MAX)
 
     def _check_modes(self) -> None:
         for kind, mode in self._modes.items():
@@ -311,6 +323,8 @@ class Profile:
                 'revocation: "off" is for test profiles (test = true) alone: without revocation data nobody can say '
                 'that a certificate is good. Write "required"'
             )
+        if self.revocation == "off" and (self.revocation_age_max or self.revocation_grace or self.revocation_same_key):
+            raise ProfileError('revocation: with "off" nothing is looked at; leave out what else is said of revocation')
         if self.test and self.legal_class != "none":
             raise ProfileError('legal_class: a test profile has none; leave it out, or write "none"')
 
@@ -371,7 +385,10 @@ class Profile:
         native.path_length_max = self.path_length_max
         native.intermediates_max = self.intermediates_max
         native.ca_leaf_allowed = self.ca_leaf_allowed
-        native.revocation = {"off": lib.SEKI_REVOCATION_OFF, "required": lib.SEKI_REVOCATION_REQUIRED}[self.revocation]
+        native.revocation = _REVOCATION[self.revocation]
+        native.revocation_age_max = self.revocation_age_max
+        native.revocation_grace = self.revocation_grace
+        native.revocation_same_key = self.revocation_same_key
         native.challenge = {"own": lib.SEKI_CHALLENGE_OWN, "foreign": lib.SEKI_CHALLENGE_FOREIGN}[self.challenge]
         native.policy_count = len(self.policies)
         for place, policy in enumerate(self.policies):
@@ -381,6 +398,12 @@ class Profile:
         native.clock_skew = self.clock_skew
         return native
 
+
+_REVOCATION: Final[Mapping[str, int]] = {
+    "off": lib.SEKI_REVOCATION_OFF,
+    "required": lib.SEKI_REVOCATION_REQUIRED,
+    "soft": lib.SEKI_REVOCATION_SOFT,
+}
 
 _LISTS: Final[Mapping[str, Collection[str]]] = {
     "signature_algorithms": SIGNATURE_ALGORITHMS,
@@ -407,6 +430,9 @@ _KEYS: Final[Mapping[str, tuple[str, type]]] = {
     "ca_leaf_allowed": ("ca_leaf_allowed", bool),
     "clock_skew": ("clock_skew", int),
     "revocation": ("revocation", str),
+    "revocation_age_max": ("revocation_age_max", int),
+    "revocation_grace": ("revocation_grace", int),
+    "revocation_same_key": ("revocation_same_key", bool),
     "challenge": ("challenge", str),
     "test": ("test", bool),
     "bare_hash_allowed": ("bare_hash_allowed", bool),

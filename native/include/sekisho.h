@@ -551,7 +551,8 @@ SEKI_MUST_USE seki_status seki_trust_report(const seki_trust *trust, uint64_t in
 
 enum {
     SEKI_OID_SIZE_MAX = 31,         /* content octets; the longest JPKI policy has 11 */
-    SEKI_PROFILE_POLICIES_MAX = 8
+    SEKI_PROFILE_POLICIES_MAX = 8,
+    SEKI_REVOCATION_GRACE_MAX = 604800 /* seconds, a week: longer than any holiday that keeps a CA from its daily CRL */
 };
 
 typedef struct {
@@ -559,8 +560,9 @@ typedef struct {
     uint8_t bytes[31]; /* content octets of the OBJECT IDENTIFIER */
 } seki_oid;
 
-/* How a profile looks at revocation. */
-enum { SEKI_REVOCATION_OFF = 0, SEKI_REVOCATION_REQUIRED = 1 };
+/* How a profile looks at revocation: not at all; whatever is not known to be good, and fresh, is refused; or what is not known, or
+ * not fresh, is let pass and marked (SEKI_FLAG_REVOCATION_SOFT). */
+enum { SEKI_REVOCATION_OFF = 0, SEKI_REVOCATION_REQUIRED = 1, SEKI_REVOCATION_SOFT = 2 };
 /* Whose challenges a profile takes. */
 enum { SEKI_CHALLENGE_OWN = 0, SEKI_CHALLENGE_FOREIGN = 1 };
 
@@ -588,9 +590,12 @@ typedef struct {
                                             /* where policies are given it must be, whatever stands here */
     uint8_t initial_policy_mapping_inhibit; /* RFC 5280, 6.1.1 (e): 1: no mappings */
     uint8_t initial_any_policy_inhibit;     /* RFC 5280, 6.1.1 (g): 1: anyPolicy matches nothing */
+    uint8_t revocation_same_key;    /* 1: only CRLs signed by the very key that signed the certificate count */
     uint32_t policy_count;          /* 0: any; else the leaf must be valid for one of them */
     seki_oid policies[8];
     int64_t clock_skew;             /* seconds added at both ends of a certificate's validity; 0 to 300 */
+    int64_t revocation_age_max;     /* seconds since thisUpdate after which revocation data is stale; 0: nextUpdate alone decides */
+    int64_t revocation_grace;       /* seconds after nextUpdate in which it is still fresh; 0 to SEKI_REVOCATION_GRACE_MAX */
 } seki_profile;
 
 /* ---- verifier -------------------------------------------------------------------------------- */

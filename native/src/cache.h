@@ -23,6 +23,7 @@ typedef struct {
     uint64_t trust;    /* seki_trust's number, never reused in a process; 0: no finding */
     uint64_t profile;  /* seki_verifier's purpose */
     int64_t from, to;  /* the times of judgement for which it holds, both included */
+    int32_t way;       /* of the trust store, that was taken; -1: none */
     uint16_t reason;   /* SEKI_CERTIFICATE_OK, or the refusal */
     uint8_t flags;     /* SEKI_FLAG_SLOW_PATH */
     bool signs;        /* seki_leaf_may_sign: a login wants it, whatever the finding */

@@ -93,6 +93,7 @@ typedef struct {
     bool is_ca;             /* basicConstraints cA; false if absent */
     bool openssl_judges;    /* an extension is there that is unknown here and that OpenSSL's path validation reads */
     bool unknown_qualifier; /* certificatePolicies has a qualifier that is neither CPS pointer nor user notice */
+    bool maps_any_policy;   /* policyMappings maps from or to anyPolicy, as no CA may (RFC 5280, 4.2.1.5) */
     int32_t path_length;    /* pathLenConstraint, -1 if absent */
     /* The content of each extension's OCTET STRING (a whole DER element), empty if absent. */
     seki_span subject_key_id;    /* here the KeyIdentifier's octets themselves */

@@ -720,6 +720,8 @@ static seki_status extensions_read(seki_crl *crl, seki_span whole, seki_span con
         refuse(crl, reason, crl->offset + (uint64_t)(content.data - whole.data) + (uint64_t)(fault - octets));
         return SEKI_OK;
     }
+    if (crl->extensions.point.relative.length > SEKI_NAME_SIZE_MAX) /* a name below the issuer's, itself beyond any name */
+        refuse(crl, SEKI_CRL_TOO_LARGE, crl->offset);
     return SEKI_OK;
 }
 
@@ -855,8 +857,8 @@ static seki_status points_make(seki_crl *crl)
     if (crl->points == NULL)
         return SEKI_E_MEMORY;
     crl->summary.points = (uint32_t)count;
-    if (point->relative.length != 0)
-        return seki_point_of_relative(form, crl->parts[SEKI_CRL_PART_ISSUER], point->relative, crl->points) ? SEKI_OK : SEKI_E_MEMORY;
+    if (point->relative.length != 0) /* both names are within their limits, so that this does not fail */
+        return seki_point_of_relative(crl->parts[SEKI_CRL_PART_ISSUER], form, point->relative, crl->points) ? SEKI_OK : SEKI_E_DAMAGED;
     if (point->full_name.length == 0) {
         seki_point_of(form, NULL, crl->points);
         return SEKI_OK;

@@ -396,6 +396,8 @@ static bool policy_mappings(seki_span value, seki_certificate *c, const uint8_t 
         if (!seki_der_take(&in, SEKI_DER_SEQUENCE, &mapping, NULL) || !seki_der_take_oid(&mapping, &from) ||
             !seki_der_take_oid(&mapping, &to) || mapping.length != 0)
             return refuse(fault, at);
+        if (SEKI_OID_IS(from, SEKI_OID_ANY_POLICY) || SEKI_OID_IS(to, SEKI_OID_ANY_POLICY))
+            c->maps_any_policy = true;
     }
     c->policy_mappings = value;
     return true;

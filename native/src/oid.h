@@ -37,6 +37,7 @@
 
 /* extensions: RFC 5280, 4.2; id-ce is 2.5.29 */
 #define SEKI_OID_ID_CE "\x55\x1d"
+#define SEKI_OID_ANY_POLICY "\x55\x1d\x20\x00"              /* 2.5.29.32.0: RFC 5280, 4.2.1.4 */
 #define SEKI_OID_AUTHORITY_INFO "\x2b\x06\x01\x05\x05\x07\x01\x01" /* 1.3.6.1.5.5.7.1.1 */
 #define SEKI_OID_IP_BLOCKS "\x2b\x06\x01\x05\x05\x07\x01\x07"      /* 1.3.6.1.5.5.7.1.7, RFC 3779, 2 */
 #define SEKI_OID_AS_NUMBERS "\x2b\x06\x01\x05\x05\x07\x01\x08"     /* 1.3.6.1.5.5.7.1.8, RFC 3779, 3 */

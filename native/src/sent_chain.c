@@ -71,7 +71,8 @@ static void read_sent(search *s, const seki_profile *profile, seki_span rest)
             c->usable = c->usable && !seki_span_equal(s->sent[i].whole, whole);
         c->whole = whole;
         c->usable = c->usable && seki_certificate_parse(whole, &c->certificate, NULL) == SEKI_NOT_DECIDED
-                    && c->certificate.key_reason == 0 && seki_ca_check(&c->certificate) == SEKI_NOT_DECIDED
+                    && c->certificate.key_reason == 0 && !c->certificate.maps_any_policy /* RFC 5280, 6.1.4 (a) */
+                    && seki_ca_check(&c->certificate) == SEKI_NOT_DECIDED
                     && seki_key_ready(s->space->signatures.checker, &c->certificate.key, &c->key) == SEKI_NOT_DECIDED
                     && (profile->signature_algorithms >> c->certificate.signature_algorithm & 1) != 0
                     && seki_ca_fits(&c->certificate, false, profile) == SEKI_NOT_DECIDED

@@ -330,5 +330,8 @@ static uint16_t load(seki_issuer *issuer, seki_span der, seki_key_checker *check
     ERR_clear_error();
     if (issuer->x509 == NULL || at != der.data + der.length)
         return SEKI_CERTIFICATE_MALFORMED; /* the two readers must agree on whom we trust */
+    /* RFC 5280, 6.1.4 (a); an anchor is its name and key (6.1.1 (d)). */
+    if (!issuer->anchor && c->maps_any_policy)
+        return SEKI_POLICY;
     return (uint16_t)seki_ca_check(c);
 }

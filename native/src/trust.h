@@ -51,6 +51,7 @@ typedef struct {
     int32_t issuer;  /* the certificate at its foot */
     int32_t parent;  /* the way on from there, -1: the certificate is an anchor */
     int32_t next;    /* the next way of the same name and key, -1: none */
+    int32_t anchor;  /* the certificate at its head */
     uint8_t depth;   /* CA certificates above */
     bool slow;       /* its leaves go through OpenSSL whole: a CA on it constrains them, or names on it match in normal form alone */
     int64_t window_from, window_to; /* the latest notBefore and the earliest notAfter of its certificates */

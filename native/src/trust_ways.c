@@ -136,11 +136,13 @@ static bool add_way(seki_trust *trust, int32_t at, int32_t parent)
     *way = (seki_way){.issuer = at,
                       .parent = parent,
                       .next = -1,
+                      .anchor = at,
                       .slow = issuer->constrains,
                       .window_from = c->not_before,
                       .window_to = c->not_after};
     if (parent >= 0) {
         const seki_way *above = &trust->ways[parent];
+        way->anchor = above->anchor;
         way->depth = (uint8_t)(above->depth + 1);
         way->slow = way->slow || above->slow
                     || !seki_span_equal(c->issuer, trust->issuers[above->issuer].certificate.subject);

@@ -126,11 +126,12 @@ static bool mode_valid(uint32_t mode, seki_key_kind kind)
 static bool profile_valid(const seki_profile *profile)
 {
     if (profile->id == 0 || profile->policy_count > SEKI_PROFILE_POLICIES_MAX || profile->clock_skew < 0
-        || profile->clock_skew > CLOCK_SKEW_MAX || profile->revocation > SEKI_REVOCATION_REQUIRED
+        || profile->clock_skew > CLOCK_SKEW_MAX || profile->revocation > SEKI_REVOCATION_SOFT
         || profile->challenge > SEKI_CHALLENGE_FOREIGN || profile->rsa_bits_min < SEKI_RSA_BITS_MIN
         || profile->intermediates_max > SEKI_INTERMEDIATES_MAX || profile->ca_leaf_allowed > 1 || profile->ca_purposes_ignored > 1
         || profile->initial_explicit_policy > 1 || profile->initial_policy_mapping_inhibit > 1
-        || profile->initial_any_policy_inhibit > 1)
+        || profile->initial_any_policy_inhibit > 1 || profile->revocation_same_key > 1 || profile->revocation_age_max < 0
+        || profile->revocation_grace < 0 || profile->revocation_grace > SEKI_REVOCATION_GRACE_MAX)
         return false;
     for (uint32_t i = 0; i < profile->policy_count; i++)
         if (profile->policies[i].length == 0 || profile->policies[i].length > SEKI_OID_SIZE_MAX)

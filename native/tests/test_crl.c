@@ -502,7 +502,7 @@ static void points(void)
     /* A relative name that needs longer lengths: 200 octets of value. */
     seki_span rdn = from_hex(JOIN("3081d20603550403 0c81ca", repeated("61", 202)));
     seki_span relative = from_hex(JOIN("a481e8 3081e5 310b3009060355040313024341 3181d5 3081d20603550403 0c81ca", repeated("61", 202)));
-    check(seki_point_of_relative(form, issuer, rdn, found[0]), "a long relative name", "");
+    check(seki_point_of_relative(issuer, form, rdn, found[0]), "a long relative name", "");
     seki_point_of(form, &relative, wanted);
     check(memcmp(found[0], wanted, 32) == 0, "lengths of two octets", "");
     release(rdn);
@@ -667,6 +667,7 @@ static void limits(void)
     judged(list_of("", extension("2a0304", false, repeated("00", SEKI_CRL_EXTENSIONS_SIZE_MAX - 27))), 0, "the largest extensions");
     judged(list_of("", extension("2a0304", false, repeated("00", SEKI_CRL_EXTENSIONS_SIZE_MAX - 20))), SEKI_CRL_TOO_LARGE, "extensions beyond");
     const char *attribute = SEQUENCE("0603550403", TAGGED(0x0c, repeated("61", 4096)));
+    judged(list_of("", IDP(TAGGED(0xa0, TAGGED(0xa1, attribute)))), SEKI_CRL_TOO_LARGE, "a relative name beyond any name");
     judged(crl_of(JOIN(V2, RSA_SHA256, SEQUENCE(TAGGED(0x31, attribute)), THIS)), SEKI_CRL_TOO_LARGE, "an issuer beyond its limit");
     judged(SEQUENCE(SEQUENCE(V2, RSA_SHA256, ISSUER, THIS), RSA_SHA256, TAGGED(0x03, "00", repeated("aa", SEKI_SIGNATURE_SIZE_MAX))),
            SEKI_CRL_TOO_LARGE, "a signature beyond its limit");

@@ -379,6 +379,26 @@ def test_policy_mappings_are_followed(root: Made) -> None:
     assert judge([root], leaf(root, extra=[(policies(mapped), False)]), profile=wanted)[0] is Reason.POLICY
 
 
+@pytest.mark.parametrize(("source", "target"), [(ANY_POLICY, POLICY), (POLICY, ANY_POLICY)])
+@pytest.mark.parametrize("named", [True, False])
+def test_no_ca_maps_any_policy(
+    root: Made, source: x509.ObjectIdentifier, target: x509.ObjectIdentifier, named: bool
+) -> None:
+    """RFC 5280, 6.1.4 (a).  OpenSSL looks at mappings only where certificatePolicies stand beside them."""
+    mapping = der.sequence(der.sequence(der.oid(source.dotted_string), der.oid(target.dotted_string)))
+    extra: list[Extra] = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.33"), mapping), True)]
+    if named:
+        extra.append((policies(POLICY), False))
+    sub = make("any mapping sub", root, extra=extra)
+    holder = leaf(sub)
+    assert judge([root], holder, sent=[sub])[0] is Reason.ISSUER_UNKNOWN
+    assert judge([root], holder, intermediates=[sub])[0] is Reason.ISSUER_UNKNOWN
+    assert TrustStore([root.der], [sub.der]).issuers[1].reason is Reason.POLICY
+    # An anchor is its name and key: what else its certificate says plays no part (6.1.1 (d)).
+    anchor = make("any mapping anchor", None, extra=extra)
+    assert judge([anchor], leaf(anchor))[0] is OK
+
+
 @pytest.mark.parametrize(
     "extension",
     [

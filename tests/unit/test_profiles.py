@@ -156,6 +156,10 @@ def test_every_field_reaches_the_core() -> None:
         intermediates_max = 5
         ca_leaf_allowed = true
         clock_skew = 7
+        revocation = "soft"
+        revocation_age_max = 86400
+        revocation_grace = 3600
+        revocation_same_key = true
         challenge = "foreign"
         [modes]
         rsa = "rsassa-pss-sha384"
@@ -195,7 +199,10 @@ def test_every_field_reaches_the_core() -> None:
         "initial_explicit_policy": 1,
         "initial_policy_mapping_inhibit": 1,
         "initial_any_policy_inhibit": 1,
-        "revocation": lib.SEKI_REVOCATION_REQUIRED,
+        "revocation": lib.SEKI_REVOCATION_SOFT,
+        "revocation_age_max": 86400,
+        "revocation_grace": 3600,
+        "revocation_same_key": 1,
         "challenge": lib.SEKI_CHALLENGE_FOREIGN,
         "policy_count": 3,
         "clock_skew": 7,
@@ -217,6 +224,7 @@ def test_what_is_left_out_takes_nothing() -> None:
     assert native.initial_explicit_policy == 0
     assert (native.initial_policy_mapping_inhibit, native.initial_any_policy_inhibit) == (0, 0)
     assert native.revocation == lib.SEKI_REVOCATION_REQUIRED
+    assert (native.revocation_age_max, native.revocation_grace, native.revocation_same_key) == (0, 0, 0)
     assert native.challenge == lib.SEKI_CHALLENGE_OWN
 
 
@@ -265,6 +273,9 @@ def test_the_id_differs_for_whatever_decides_a_verdict() -> None:
         "ca_leaf_allowed": True,
         "clock_skew": 1,
         "revocation": "required",
+        "revocation_age_max": 86400,
+        "revocation_grace": 3600,
+        "revocation_same_key": True,
         "challenge": "foreign",
         "test": False,
         "bare_hash_allowed": True,
@@ -274,6 +285,9 @@ def test_the_id_differs_for_whatever_decides_a_verdict() -> None:
     beside: dict[str, dict[str, Any]] = {
         "legal_class": {"test": False, "revocation": "required"},
         "test": {"revocation": "required"},
+        "revocation_age_max": {"revocation": "required"},
+        "revocation_grace": {"revocation": "soft"},
+        "revocation_same_key": {"revocation": "required"},
         "bare_hash_allowed": {"purpose": "sign"},
     }
     seen = {base.id}
@@ -332,7 +346,9 @@ IDS_32 = [
         ("class", '"signing"', "class: must be one of auth, sign, other, not 'signing'"),
         ("legal_class", '"JPKI"', "legal_class: must be one of jpki, accredited, signature-verifier, none"),
         ("challenge", '"ours"', "challenge: must be one of own, foreign"),
-        ("revocation", '"no"', "revocation: must be one of required, off"),
+        ("revocation", '"no"', "revocation: must be one of required, soft, off"),
+        ("challenge", '"own"\nrevocation_age_max = -1', "revocation_age_max: must be a whole number from 0 to 31622400"),
+        ("challenge", '"own"\nrevocation_grace = 604801', "revocation_grace: must be a whole number from 0 to 604800"),
         ("revocation", '"off"', r'revocation: "off" is for test profiles \(test = true\) alone.*Write "required"'),
         ("revocation", "false", "revocation: must be a string, not False"),
         ("name", '"JPKI auth"', "name: 'JPKI auth' must be lower-case"),
