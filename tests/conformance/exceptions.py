@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from sekisho.reasons import Reason
+from tests.conformance.crl_facts import CrlFacts
 from tests.conformance.facts import WEAK_HASHES, CertificateFacts
 from tests.conformance.outcomes import Rule
 from tests.conformance.path_cases import PathFacts
@@ -380,3 +381,92 @@ OTHER_ALGORITHM_RULES: Final[tuple[Rule, ...]] = (
 
 PARSE_RULES: Final[tuple[Rule, ...]] = ()
 """Rules for single certificates: none is needed."""
+
+# ---- CRLs ----------------------------------------------------------------------------------------------
+
+
+def _limit_of_rustls(facts: CrlFacts) -> bool:
+    return facts.said.startswith("Unsupported") and facts.is_of_every_kind
+
+
+CRL_PARSE_RULES: Final[tuple[Rule, ...]] = (
+    # ---- we refuse what the suite calls valid
+    Rule(
+        "crl-issuer-empty",
+        "an empty issuer: RFC 5280, 5.1.2.3, MUST contain a non-empty distinguished name; nobody could be found by it",
+        "refuse",
+        lambda facts: facts.issuer_is_empty,
+        reasons=frozenset({Reason.CRL_NAME_MALFORMED}),
+        witnesses=("rustls-webpki/crl_parse/parse_empty_crl",),
+    ),
+    Rule(
+        "crl-invalidity-utc-time",
+        "an invalidityDate written as UTCTime: RFC 5280, 5.3.2, InvalidityDate ::= GeneralizedTime; cryptography and "
+        "asn1crypto cannot read it either",
+        "refuse",
+        lambda facts: facts.invalidity_is_utc_time,
+        reasons=frozenset({Reason.CRL_ENTRY_EXTENSION}),
+        witnesses=("rustls-webpki/crl_parse/parse_entry_invalidity_date_crl",),
+    ),
+    Rule(
+        "crl-default-said",
+        "a BOOLEAN DEFAULT FALSE of the issuingDistributionPoint written as FALSE: X.690, 11.5, shall not be encoded",
+        "refuse",
+        lambda facts: facts.default_is_said,
+        reasons=frozenset({Reason.CRL_EXTENSION_MALFORMED}),
+        witnesses=("rustls-webpki/crl_parse/test_issuing_distribution_explicit_false_bool",),
+    ),
+    Rule(
+        "crl-algorithm-not-ours",
+        "signed by an algorithm that is not RSA, ECDSA or Ed25519 with SHA-2: NIST SP 800-131A Rev. 2, 3, FIPS 186-5, 4",
+        "refuse",
+        lambda facts: facts.signature_algorithm not in KNOWN_SIGNATURES,
+        reasons=frozenset({Reason.CRL_ALGORITHM_NOT_ALLOWED}),
+    ),
+    # ---- we accept what the suite calls invalid
+    Rule(
+        "crl-limit-of-the-suite",
+        "rustls does not support it: deltas, indirect CRLs, reasons, names relative to the issuer or none at all; RFC 5280, "
+        "5.2.4 and 5.2.5, have them, and the summary says each, so that nobody takes the list for another kind",
+        "accept",
+        _limit_of_rustls,
+        witnesses=(
+            "rustls-webpki/crl_parse/test_issuing_distribution_point_indirect",
+            "rustls-webpki/crl_parse/test_issuing_distribution_only_some_reasons",
+            "rustls-webpki/crl_parse/test_issuing_distribution_relative_name",
+            "rustls-webpki/crl_parse/test_issuing_distribution_no_name",
+        ),
+    ),
+    Rule(
+        "crl-attribute-certificates",
+        "onlyContainsAttributeCerts: well formed (RFC 5280, 5.2.5); the summary says it, and such a list covers no "
+        "certificate that is judged here",
+        "accept",
+        lambda facts: facts.only("only_contains_attribute_certs"),
+        witnesses=("rustls-webpki/crl_parse/test_issuing_distribution_only_attribute_certs",),
+    ),
+    Rule(
+        "crl-without-next-update",
+        "no nextUpdate: RFC 5280, 5.1.2.5, obliges issuers, and BoringSSL takes such lists (good_no_nextupdate); how old a "
+        "list may be is the profile's to say",
+        "accept",
+        lambda facts: not facts.next_update,
+        witnesses=("rustls-webpki/crl_parse/parse_missing_next_update_crl",),
+    ),
+    Rule(
+        "crl-without-number-or-key-identifier",
+        "no cRLNumber or authorityKeyIdentifier: RFC 5280, 5.2.1 and 5.2.3, oblige issuers; version 1 has none, and "
+        "BoringSSL takes such lists (good_no_version, good_no_nextupdate)",
+        "accept",
+        lambda facts: not {"2.5.29.20", "2.5.29.35"} <= set(facts.extensions),
+        witnesses=("rustls-webpki/crl_parse/parse_missing_exts_crl",),
+    ),
+    Rule(
+        "crl-expired",
+        "form is judged without a time: whether the list is in force is asked when it is taken",
+        "accept",
+        lambda facts: facts.said == "CrlExpired",
+        witnesses=("rustls-webpki/crl_parse/test_crl_expired",),
+    ),
+)
+"""Rules for the form of CRLs."""

@@ -12,7 +12,6 @@ pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suit
 FILES = {
     "boringssl-pki/crl.json": "CRLs",
     "boringssl-pki/ocsp.json": "OCSP",
-    "rustls-webpki/crl_parse.json": "CRLs",
 }
 _FIELDS = {"what", "source", "licence", "notes", "cases", "verify_time", "max_age_seconds"}
 
