@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from cryptography import x509
 from tests.conformance.suites import ROOT
-from tests.property import certvalidator, der, logins, paths
+from tests.property import certvalidator, crl, der, logins, paths
 from tests.property.certificates import name, subject_of
 from tests.property.chains import Batch, Maker, make_batch
 from tests.property.keys import pool
@@ -169,3 +169,28 @@ def test_pyasn1_and_asn1crypto_read_what_we_read() -> None:
     report = der.hold(1000, "tests")
     assert not report.unexplained, der.table(report)
     assert report.read > 100
+
+
+# ---- CRLs --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suites are missing: {ROOT}")
+def test_what_is_read_of_a_crl_others_read_too() -> None:
+    report = crl.hold(1500, "tests")
+    assert not report.unexplained, crl.table(report)
+    assert report.read > 200
+    assert report.entries > 1000
+
+
+def test_another_reading_of_a_crl_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def liar(data: bytes) -> crl.Fields:
+        found = crl.by_cryptography(data)
+        return replace(found, entries=tuple(replace(one, date=one.date + 1) for one in found.entries))
+
+    def deaf(data: bytes) -> crl.Fields:
+        raise crl.Refused("what is not heard")
+
+    monkeypatch.setattr(crl, "ORACLES", {"liar": liar, "deaf": deaf})
+    report = crl.hold(200, "tests")
+    assert report.unexplained["liar reads another entries"] > 10
+    assert report.unexplained["deaf refuses: what is not heard"] > 10
