@@ -773,11 +773,12 @@ enum {
     SEKI_CRL_ENTRY_SIZE_MAX = 4096,       /* octets an entry; a certificateIssuer of the longest Name seen has 400 */
     SEKI_CRL_EXTENSIONS_SIZE_MAX = 65536, /* octets of crlExtensions; an issuingDistributionPoint of 250 URLs has some 20 kB */
     SEKI_CRL_TBS_KEPT_MAX = 1048576,      /* octets of a TBSCertList under Ed25519, which signs the message, not its hash */
-    SEKI_CRL_SETS_MAX = 1024              /* certificate issuers in an indirect CRL; the PKITS has 3 */
+    SEKI_CRL_SETS_MAX = 256               /* certificate issuers in an indirect CRL, each with a file of its own once it is large; PKITS has 3 */
 };
 
 typedef struct {
-    uint64_t memory_bytes;       /* for entries; beyond it they go to an unlinked file; 0: a default */
+    uint64_t memory_bytes;       /* for the CRL issuer's entries (an indirect CRL's others: four times as much together, or 64 MB); */
+                                 /* beyond it they go to an unlinked file; 0: a default */
     uint64_t filter_ppm;         /* false positives of the filter built from them, in a million; 0: a default */
     const char *spill_directory; /* of that file; NULL: $TMPDIR, or /tmp */
 } seki_crl_options;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+static seki_index_builder *builder_new(const seki_crl_sets *sets, size_t set, bool removals);
 static seki_status grow(seki_crl_sets *sets);
 static seki_status list(seki_crl_sets *sets, size_t set, bool removals, seki_crl_entry *out, uint64_t capacity, uint64_t *count,
                         uint32_t *duplicate);
@@ -55,7 +56,7 @@ seki_status seki_crl_sets_add(seki_crl_sets *sets, const seki_revoked *entry)
     bool removal = entry->reason == SEKI_REASON_REMOVE_FROM_CRL;
     seki_index_builder **builder = removal ? &set->removed : &set->revoked;
     if (*builder == NULL) {
-        *builder = seki_index_builder_new(&sets->options);
+        *builder = builder_new(sets, sets->current, removal);
         if (*builder == NULL)
             return SEKI_E_MEMORY;
     }
@@ -73,12 +74,24 @@ seki_status seki_crl_set_write(seki_crl_sets *sets, size_t set, bool removals, s
         return SEKI_E_ARGUMENT;
     seki_index_builder **place = removals ? &sets->set[set].removed : &sets->set[set].revoked;
     seki_index_builder *builder = *place;
-    if (builder == NULL && (builder = seki_index_builder_new(&sets->options)) == NULL)
+    if (builder == NULL && (builder = builder_new(sets, set, removals)) == NULL)
         return SEKI_E_MEMORY;
     *place = NULL;
     seki_status status = seki_index_builder_end(builder, write, context, length, duplicate);
     seki_index_builder_free(builder);
     return status;
+}
+
+/* Whatever issuers an indirect CRL names, all builders together take less than five times what the CRL issuer's own does: its
+ * removals and those of 15 others a 16th each, all further ones a 256th. */
+static seki_index_builder *builder_new(const seki_crl_sets *sets, size_t set, bool removals)
+{
+    seki_index_options options = sets->options;
+    uint64_t memory = options.memory_bytes != 0 ? options.memory_bytes : SEKI_INDEX_MEMORY_DEFAULT;
+    if (set != 0 || removals)
+        memory /= set < 16 ? 16 : 256;
+    options.memory_bytes = memory != 0 ? memory : 1;
+    return seki_index_builder_new(&options);
 }
 
 static seki_status grow(seki_crl_sets *sets)

@@ -15,6 +15,7 @@
 enum {
     WINDOW = 512,          /* entries of a run read at once: 20 KiB */
     BUFFER_MIN = 1024,     /* entries */
+    AHEAD = 16,            /* cache lines on their way at once */
     RADIX_BITS = 11,
     RADIX = 1 << RADIX_BITS,
     RADIX_PASSES = 6       /* of 64 bits */
@@ -415,6 +416,7 @@ static bool merge_next(merge *m, record *out)
 typedef struct {
     uint8_t *bytes;
     uint64_t length, room;
+    uint64_t ahead[AHEAD], hashed; /* hashes whose lines of the filter are on their way; how many there were */
     uint64_t filter, filter_blocks, payload, invalidity, blocks, keys; /* offsets; filter_blocks are bits of a bitmap */
     uint64_t long_keys[SEKI_SERIAL_SIZE_MAX + 1];
     bool is_bitmap;
@@ -537,6 +539,25 @@ static bool close_block(making *m)
     return true;
 }
 
+/* Sets a serial's bits in the filter, once its cache line is there: serials in order have their lines at random. */
+static void filter_soon(making *m, uint64_t hash)
+{
+    uint64_t *place = &m->ahead[m->hashed % AHEAD];
+    uint8_t *filter = m->bytes + m->filter;
+    if (m->hashed >= AHEAD)
+        seki_filter_add(filter, m->filter_blocks, *place);
+    *place = hash;
+    m->hashed++;
+    __builtin_prefetch(filter + seki_filter_place(m->filter_blocks, hash), 1);
+}
+
+/* The last ones. */
+static void filter_now(making *m)
+{
+    for (uint64_t i = 0; i < m->hashed && i < AHEAD; i++)
+        seki_filter_add(m->bytes + m->filter, m->filter_blocks, m->ahead[i]);
+}
+
 static bool put_record(making *m, const seki_index_builder *b, const record *r)
 {
     uint8_t serial[SEKI_SERIAL_SIZE_MAX];
@@ -560,7 +581,7 @@ static bool put_record(making *m, const seki_index_builder *b, const record *r)
         uint64_t bit = r->key - b->key_min;
         m->bytes[m->filter + bit / 8] |= (uint8_t)(1u << bit % 8);
     } else {
-        seki_filter_add(m->bytes + m->filter, m->filter_blocks, seki_serial_hash(serial, length));
+        filter_soon(m, seki_serial_hash(serial, length));
     }
     uint64_t value = (uint64_t)(r->date - b->date_min) | (uint64_t)m->reason_code[r->reason] << m->date_bits;
     pack(m->bytes + m->payload, m->entry * (m->date_bits + m->reason_bits), value);
@@ -631,6 +652,8 @@ static seki_status fill_in(making *m, seki_index_builder *b, uint32_t *duplicate
     merge_free(&runs);
     if (status == SEKI_OK && *duplicate == 0 && !close_block(m))
         status = SEKI_E_MEMORY;
+    if (status == SEKI_OK)
+        filter_now(m);
     return status;
 }
 
