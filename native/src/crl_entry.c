@@ -32,6 +32,14 @@ static inline uint64_t eight(const uint8_t *at)
     return word;
 }
 
+static inline void put_eight(uint8_t *at, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(at, &word, sizeof word);
+}
+
 /* Eight digits as four numbers of two, in octets 0, 2, 4 and 6; false if one is no digit. */
 static inline bool four_pairs(const uint8_t *at, uint64_t *pairs)
 {
@@ -98,9 +106,14 @@ size_t seki_crl_entry_fast(const uint8_t *at, uint64_t within, bool extensions_a
     }
     if (!utc_time(time + 2, &out->date))
         return 0;
-    /* The octets behind a short serial are there: a time follows it. */
+    /* The octets behind a short serial are there, since a time follows it: whole words, and what is too much made zero. */
     memcpy(out->serial, magnitude, sizeof out->serial);
-    memset(out->serial + serial, 0, sizeof out->serial - serial);
+    if (serial <= 8) {
+        memset(out->serial + 8, 0, sizeof out->serial - 8);
+        put_eight(out->serial, eight(magnitude) & (UINT64_MAX >> (64 - 8 * serial)));
+    } else {
+        memset(out->serial + serial, 0, sizeof out->serial - serial);
+    }
     out->length = (uint8_t)serial;
     out->reason = reason;
     out->invalidity = SEKI_NO_TIME;
