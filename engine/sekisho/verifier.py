@@ -16,6 +16,7 @@ from sekisho.claims import Claims
 from sekisho.engine import Engine, default_engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.snapshot import Revocation
 from sekisho.trust import TrustStore
 from sekisho.verdicts import LOGIN_VERDICT, Verdicts
 
@@ -94,6 +95,8 @@ class Verifier:
         audience: the name under which challenges were issued for this relying party.
         tenant: the tenant's number.
         skew: seconds by which the issuing machine's clock may be ahead of this one's, 0 to 60.
+        revocation: what is in force of revocation data (`RevocationStore.revocation`); None: a profile that looks at revocation
+            refuses every row with `REVOCATION_NOT_CONFIGURED`.
         engine: threads and cache; the process's own if None.
 
     Shared by threads. `challenges` and `claims` may be replaced at any time by assigning to the attribute: a batch uses one of
@@ -113,6 +116,7 @@ class Verifier:
         audience: str = "",
         tenant: int = 0,
         skew: int = 0,
+        revocation: Revocation | None = None,
         engine: Engine | None = None,
     ) -> None:
         self._trust = trust
@@ -129,16 +133,33 @@ class Verifier:
         out = ffi.new("seki_verifier **")
         allowed = ffi.from_buffer("uint8_t[]", _allowed(trust, self.profile))
         check(
-            lib.seki_verifier_new(self.engine.native, trust.native, self.profile.to_native(), allowed, out),
+            lib.seki_verifier_new(
+                self.engine.native,
+                trust.native,
+                self.profile.to_native(),
+                allowed,
+                ffi.NULL if revocation is None else revocation.native,
+                out,
+            ),
             f"making a verifier for profile {self.profile.name!r}",
         )
         self._native: Any = ffi.gc(out[0], lib.seki_verifier_free)
-        self._borrowed = (self.engine.native, trust.native)  # used by address, whatever becomes of the attributes
+        self._revocation = revocation
+        self._borrowed = (
+            self.engine.native,
+            trust.native,
+            revocation,
+        )  # used by address, whatever becomes of the attributes
 
     @property
     def trust(self) -> TrustStore:
         """Who may issue. For another store make another verifier: they can share an engine."""
         return self._trust
+
+    @property
+    def revocation(self) -> Revocation | None:
+        """What is in force of revocation data. What it holds may be replaced at any time; a batch sees one state of it."""
+        return self._revocation
 
     @property
     def engine(self) -> Engine:

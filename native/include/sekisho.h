@@ -598,15 +598,21 @@ typedef struct {
     int64_t revocation_grace;       /* seconds after nextUpdate in which it is still fresh; 0 to SEKI_REVOCATION_GRACE_MAX */
 } seki_profile;
 
+/* ---- revocation ------------------------------------------------------------------------------ */
+
+/* What is in force of revocation data.  Shared by threads. */
+typedef struct seki_revocation seki_revocation;
+
 /* ---- verifier -------------------------------------------------------------------------------- */
 
 /* A profile over a trust store, with the challenges it takes.  Shared by threads.  Borrows all its parts. */
 typedef struct seki_verifier seki_verifier;
 
 /* issuers_allowed: one byte for each certificate of `trust`: 1 if leaves below it are for this profile, whether it issued them
- * or a CA below it did: of the ways up from a leaf, those that pass through such a certificate. */
+ * or a CA below it did: of the ways up from a leaf, those that pass through such a certificate.
+ * revocation: may be NULL; then a profile that looks at revocation refuses every row (REVOCATION_NOT_CONFIGURED). */
 SEKI_MUST_USE seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
-                                            const uint8_t *issuers_allowed, seki_verifier **out);
+                                            const uint8_t *issuers_allowed, seki_revocation *revocation, seki_verifier **out);
 void seki_verifier_free(seki_verifier *verifier);
 
 /* A batch of certificates: is each valid for the profile?  (Possession of its key is proven elsewhere.) */
@@ -887,6 +893,161 @@ SEKI_MUST_USE seki_status seki_crl_entries(seki_crl *crl, seki_crl_entry *out, u
 
 /* The issuer form of set `set`. */
 SEKI_MUST_USE seki_status seki_crl_set_issuer(const seki_crl *crl, uint64_t set, uint8_t issuer_form[32]);
+
+/* ---- snapshots of revocation data ------------------------------------------------------------- */
+
+/* A file of indexes of revoked serials, with the CRLs that they are of (docs/SNAPSHOT.md): a base, which holds whole lists, or an
+ * overlay, which holds what deltas changed in one base. */
+typedef struct seki_snapshot seki_snapshot;
+typedef struct seki_snapshot_writer seki_snapshot_writer;
+
+enum { SEKI_SNAPSHOT_BASE = 1, SEKI_SNAPSHOT_OVERLAY = 2 };
+enum {
+    SEKI_SNAPSHOT_SOURCES_MAX = 1048576, /* CRLs a snapshot; JPKI has some 3,500 */
+    SEKI_SNAPSHOT_ANCHORS_MAX = 64       /* trust anchors that one CRL's signer was validated under */
+};
+
+typedef struct {
+    uint32_t kind;      /* SEKI_SNAPSHOT_BASE or _OVERLAY */
+    uint32_t reserved;  /* 0 */
+    uint64_t id;        /* verdicts name it; not 0, grows with each that is made */
+    int64_t built_at;
+    uint8_t base[32];   /* of an overlay: the digest of its base; else zeros */
+} seki_snapshot_options;
+
+/* Writes a snapshot to `fd`, from its present end on, which must be offset 0.  The file is whole only after seki_snapshot_writer_end;
+ * fsync is the caller's.  After any status but SEKI_OK nothing but _free may be called. */
+SEKI_MUST_USE seki_status seki_snapshot_writer_new(int fd, const seki_snapshot_options *options, seki_snapshot_writer **out);
+void seki_snapshot_writer_free(seki_snapshot_writer *writer);
+
+/* Takes a complete CRL into a base, and empties it of its entries.
+ *   signer   identity (seki_issuer_report) of the key that signed it: signature and path were verified by the caller
+ *   anchors  identities of the trust anchors under which that key may sign CRLs of its issuer, 32 bytes each
+ *   reason   0, CRL_ENTRY_DUPLICATE, CRL_SCOPE_UNSUPPORTED or CRL_DELTA_WITHOUT_BASE: then nothing was taken and the writer goes on */
+SEKI_MUST_USE seki_status seki_snapshot_writer_add(seki_snapshot_writer *writer, seki_crl *crl, const uint8_t signer[32],
+                                                   const uint8_t *anchors, uint64_t anchor_count, uint32_t *reason);
+
+/* Takes a source of `from`, or of it with what `overlay` changed in it (may be NULL), into a base. */
+SEKI_MUST_USE seki_status seki_snapshot_writer_copy(seki_snapshot_writer *writer, const seki_snapshot *from,
+                                                    const seki_snapshot *overlay, uint64_t source);
+
+/* Takes a delta CRL into an overlay, as changes of source `source` of `base`, on top of what `before`, an older overlay of the same
+ * base (may be NULL), changed in it; where the delta's BaseCRLNumber is at most the number of the base's CRL, it says all by itself.
+ * crl may be NULL: what `before` changed, and nothing more.  reason as in seki_snapshot_writer_add. */
+SEKI_MUST_USE seki_status seki_snapshot_writer_change(seki_snapshot_writer *writer, const seki_snapshot *base, uint64_t source,
+                                                      const seki_snapshot *before, seki_crl *crl, const uint8_t signer[32],
+                                                      uint32_t *reason);
+
+/* Writes the directory.  digest: the snapshot's, which every byte of it goes into. */
+SEKI_MUST_USE seki_status seki_snapshot_writer_end(seki_snapshot_writer *writer, uint8_t digest[32]);
+
+/* Maps a snapshot.  The file must be one that nobody else can write; a page of it that is lost while mapped marks it damaged, and
+ * whoever asks then is refused (REVOCATION_DAMAGED); for that a handler of SIGBUS is installed, which passes on all other faults.
+ * Looks at header, directory and the indexes' heads; the whole is looked at by seki_snapshot_verify.
+ *   reason  0, or SNAPSHOT_MALFORMED, SNAPSHOT_VERSION, SNAPSHOT_DIGEST; then *out is NULL */
+SEKI_MUST_USE seki_status seki_snapshot_map(int fd, uint32_t *reason, seki_snapshot **out);
+
+/* Gives it back; it is unmapped when nothing uses it any more. */
+void seki_snapshot_free(seki_snapshot *snapshot);
+
+/* Whether every byte is as it was written: *reason is 0 or SNAPSHOT_DIGEST, or REVOCATION_DAMAGED. */
+SEKI_MUST_USE seki_status seki_snapshot_verify(const seki_snapshot *snapshot, uint32_t *reason);
+
+typedef struct {
+    uint64_t id;
+    int64_t built_at;
+    uint64_t size;        /* bytes */
+    uint64_t sources, sets, keys;
+    uint64_t entries;     /* revoked certificates */
+    uint64_t filter_size; /* bytes of filters and bitmaps */
+    uint32_t kind;
+    uint32_t damaged;     /* 1: a page was lost */
+    uint8_t digest[32];
+    uint8_t base[32];
+} seki_snapshot_report;
+
+SEKI_MUST_USE seki_status seki_snapshot_summarize(const seki_snapshot *snapshot, seki_snapshot_report *out);
+
+/* One CRL of a snapshot. */
+typedef struct {
+    int64_t this_update, next_update; /* next_update: INT64_MIN if absent */
+    uint64_t entries, removals;       /* an overlay's: since its base */
+    uint64_t size;                    /* bytes of the CRL */
+    uint64_t first_set, sets;
+    uint64_t keys;                    /* anchors times points */
+    uint32_t flags;                   /* SEKI_CRL_* */
+    uint32_t reasons;
+    uint32_t signature_algorithm;
+    uint32_t base_source;             /* of an overlay: the source of its base that it changes */
+    uint8_t number_length, base_number_length;
+    uint8_t number[20], base_number[20];
+    uint8_t issuer_form[32], signer[32], sha256[32];
+} seki_snapshot_source;
+
+SEKI_MUST_USE seki_status seki_snapshot_source_at(const seki_snapshot *snapshot, uint64_t source, seki_snapshot_source *out);
+/* The whole Name of its issuer, and the whole value of its issuingDistributionPoint (length 0 if absent); live as long as the snapshot. */
+SEKI_MUST_USE seki_status seki_snapshot_source_names(const seki_snapshot *snapshot, uint64_t source, const uint8_t **issuer,
+                                                     size_t *issuer_length, const uint8_t **idp, size_t *idp_length);
+/* Its keys, an anchor and a point of 32 bytes each; at most `capacity` of them. */
+SEKI_MUST_USE seki_status seki_snapshot_source_keys(const seki_snapshot *snapshot, uint64_t source, uint8_t *keys, uint64_t capacity);
+
+typedef struct {
+    uint64_t entries;
+    uint64_t size, filter_size; /* bytes */
+    uint32_t is_bitmap;
+    uint32_t source;
+    double filter_rate;         /* of false positives, by theory; 0 of a bitmap */
+    uint8_t issuer_form[32];    /* of the certificates' issuer */
+} seki_snapshot_set;
+
+SEKI_MUST_USE seki_status seki_snapshot_set_at(const seki_snapshot *snapshot, uint64_t set, seki_snapshot_set *out);
+
+/* Looks serials up in sets as they stand (overlays are not looked at).
+ *   sets     rows of them, or one for all where sets_stride is 0
+ *   serials  magnitudes, big-endian; leading zeros do not matter
+ *   found    a byte a row: 0 no, by the filter; 1 no, although the filter said maybe; 2 yes; 3 the snapshot is damaged
+ *   entries  may be NULL; written where found is 2 */
+SEKI_MUST_USE seki_status seki_snapshot_look_up(const seki_snapshot *snapshot, uint64_t rows, const uint32_t *sets,
+                                                uint64_t sets_stride, const seki_column *serials, uint8_t *found,
+                                                seki_crl_entry *entries);
+
+/* Where a walk through a set is.  Begins as zeros. */
+typedef struct {
+    uint64_t place[4];
+} seki_snapshot_cursor;
+
+/* The next entries of a set, in order, at most `capacity`; *count is 0 at the end.  removed: 1 walks the removals of an overlay. */
+SEKI_MUST_USE seki_status seki_snapshot_walk(const seki_snapshot *snapshot, uint64_t set, uint32_t removed,
+                                             seki_snapshot_cursor *cursor, seki_crl_entry *out, uint64_t capacity, uint64_t *count);
+
+/* ---- what is in force -------------------------------------------------------------------------- */
+
+SEKI_MUST_USE seki_status seki_revocation_new(seki_revocation **out);
+void seki_revocation_free(seki_revocation *revocation);
+
+/* Puts a base, and an overlay of it (may be NULL), in force at once, by one pointer: a call that has begun goes on with what it
+ * took, and what is replaced is unmapped after the last of them.
+ * SEKI_E_ARGUMENT: the overlay is not of that base.  SEKI_E_DAMAGED: a page of one was lost. */
+SEKI_MUST_USE seki_status seki_revocation_publish(seki_revocation *revocation, seki_snapshot *base, seki_snapshot *overlay);
+
+/* Of what is in force: id of the overlay, else of the base; 0 if nothing is. */
+uint64_t seki_revocation_id(seki_revocation *revocation);
+
+/* What the data in force says of one certificate, as a login's stage of revocation would ask. */
+typedef struct {
+    int64_t revoked_at;   /* revocationDate, where REVOKED */
+    int64_t this_update;  /* the oldest thisUpdate that counted; INT64_MAX: none did */
+    uint32_t reason;      /* 0: good; else REVOKED, REVOCATION_UNKNOWN, _STALE, _NOT_YET_VALID, _DAMAGED, _NOT_CONFIGURED */
+    uint32_t crl_reason;  /* CRLReason, where REVOKED */
+} seki_revocation_status;
+
+/*   certificate  DER; SEKI_E_ARGUMENT if it is malformed
+ *   anchor       identity of the trust anchor of its path
+ *   signer       identity of the key that signed it
+ *   profile      for age, grace, skew and whose key may sign */
+SEKI_MUST_USE seki_status seki_revocation_ask_one(seki_revocation *revocation, const uint8_t *certificate, size_t length,
+                                                  const uint8_t anchor[32], const uint8_t signer[32], const seki_profile *profile,
+                                                  int64_t at, seki_revocation_status *out);
 
 /* cdef: end */
 #endif

@@ -1,9 +1,9 @@
 #include "cache.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "fork_lock.h"
 
 /* Cells of three sizes, for keys of up to 2048, 3072 and 4096 bits.  Chunks of one size are taken from a
  * shard's region as they are needed; a chunk never changes its size. */
@@ -112,29 +112,9 @@ static void empty(shard *s)
     s->entries = 0;
 }
 
-/* True if the lock was taken over from a thread that did not survive fork(): what it guards may be half done. */
-static bool lock(_Atomic int32_t *owner)
-{
-    int32_t self = (int32_t)getpid();
-    for (unsigned tries = 0;; tries++) {
-        int32_t seen = 0;
-        if (atomic_compare_exchange_weak_explicit(owner, &seen, self, memory_order_acquire, memory_order_relaxed))
-            return false;
-        if (seen != 0 && seen != self && atomic_compare_exchange_strong(owner, &seen, self))
-            return true;
-        if (tries % 64 == 63)
-            (void)sched_yield();
-    }
-}
-
-static void unlock(_Atomic int32_t *owner)
-{
-    atomic_store_explicit(owner, 0, memory_order_release);
-}
-
 static void lock_shard(shard *s)
 {
-    if (lock(&s->owner))
+    if (seki_fork_lock(&s->owner))
         empty(s);
 }
 
@@ -320,7 +300,7 @@ bool seki_cache_get(seki_cache *cache, const uint8_t fingerprint[32], seki_cache
     } else {
         s->misses++;
     }
-    unlock(&s->owner);
+    seki_fork_unlock(&s->owner);
     return held != NULL;
 }
 
@@ -349,6 +329,8 @@ void seki_cache_put(seki_cache *cache, seki_cached *in)
         cell *c = cell_at(s, id);
         if (memcmp(c->entry.issuer, in->entry.issuer, sizeof c->entry.issuer) == 0) {
             add_finding(&c->entry, &in->entry.findings[0]);
+            if (in->entry.points.known)
+                c->entry.points = in->entry.points;
         } else {
             c->entry = in->entry;
             c->generation++;
@@ -367,7 +349,7 @@ void seki_cache_put(seki_cache *cache, seki_cached *in)
     }
     if (id != NO_CELL)
         in->handle = handle_of(cache, s, id);
-    unlock(&s->owner);
+    seki_fork_unlock(&s->owner);
 }
 
 static forged *forged_slot(seki_cache *cache, const uint8_t fingerprint[32])
@@ -379,7 +361,7 @@ static forged *forged_slot(seki_cache *cache, const uint8_t fingerprint[32])
 
 static void lock_forged(seki_cache *cache)
 {
-    if (lock(&cache->forged_owner))
+    if (seki_fork_lock(&cache->forged_owner))
         memset(cache->forged, 0, FORGED_SLOTS * sizeof *cache->forged);
 }
 
@@ -388,7 +370,7 @@ bool seki_cache_forged(seki_cache *cache, const uint8_t fingerprint[32], uint64_
     lock_forged(cache);
     const forged *f = forged_slot(cache, fingerprint);
     bool known = f->trust == trust && memcmp(f->fingerprint, fingerprint, 32) == 0;
-    unlock(&cache->forged_owner);
+    seki_fork_unlock(&cache->forged_owner);
     if (known)
         atomic_fetch_add_explicit(&cache->forged_hits, 1, memory_order_relaxed);
     return known;
@@ -400,7 +382,7 @@ void seki_cache_put_forged(seki_cache *cache, const uint8_t fingerprint[32], uin
     forged *f = forged_slot(cache, fingerprint);
     memcpy(f->fingerprint, fingerprint, 32);
     f->trust = trust;
-    unlock(&cache->forged_owner);
+    seki_fork_unlock(&cache->forged_owner);
 }
 
 bool seki_cache_by_handle(seki_cache *cache, uint64_t handle, seki_entry *out)
@@ -416,7 +398,7 @@ bool seki_cache_by_handle(seki_cache *cache, uint64_t handle, seki_entry *out)
         if (there)
             *out = c->entry;
     }
-    unlock(&s->owner);
+    seki_fork_unlock(&s->owner);
     return there;
 }
 
@@ -434,7 +416,7 @@ void seki_cache_read_statistics(seki_cache *cache, seki_cache_statistics *out)
         out->misses += s->misses;
         out->inserted += s->inserted;
         out->evicted += s->evicted;
-        unlock(&s->owner);
+        seki_fork_unlock(&s->owner);
     }
 }
 
@@ -443,9 +425,9 @@ void seki_cache_clear(seki_cache *cache)
     for (size_t i = 0; i < SHARDS; i++) {
         lock_shard(&cache->shards[i]);
         empty(&cache->shards[i]);
-        unlock(&cache->shards[i].owner);
+        seki_fork_unlock(&cache->shards[i].owner);
     }
     lock_forged(cache);
     memset(cache->forged, 0, FORGED_SLOTS * sizeof *cache->forged);
-    unlock(&cache->forged_owner);
+    seki_fork_unlock(&cache->forged_owner);
 }

@@ -12,11 +12,21 @@
 #define SEKI_CACHE_H
 
 #include "keys.h"
+#include "points.h"
 
 enum {
     SEKI_CACHE_PATHS = 3,             /* pairs of trust store and profile an entry can speak for */
-    SEKI_CACHE_KEY_BYTES_MAX = 512    /* keys over RSA-4096 are not cached */
+    SEKI_CACHE_KEY_BYTES_MAX = 512,   /* keys over RSA-4096 are not cached */
+    SEKI_CACHE_POINTS = 2             /* names of distribution points kept; a certificate with more is read anew each time */
 };
+
+/* What an entry keeps of a certificate's distribution points. */
+typedef struct {
+    bool known; /* nobody wanted them before: false */
+    bool whole; /* they are all here */
+    uint8_t count;
+    seki_point at[SEKI_CACHE_POINTS];
+} seki_kept_points;
 
 /* A finding on a certificate's path. */
 typedef struct {
@@ -40,6 +50,8 @@ typedef struct {
     uint32_t key_length;
     uint64_t key_exponent;
     int64_t not_before, not_after;
+    bool is_ca;
+    seki_kept_points points;
     seki_finding findings[SEKI_CACHE_PATHS];
 } seki_entry;
 
@@ -61,6 +73,7 @@ bool seki_cache_get(seki_cache *cache, const uint8_t fingerprint[32], seki_cache
 
 /* Enters a certificate, or adds the finding of `in` at findings[0] to the one already there.  An entry of another issuer is
  * replaced with all its findings: two keys may fit one ECDSA signature, and a verdict names the one of its own store.
+ * Points that it did not have it gets.
  * Sets in->handle; 0 if there was no room for it. */
 void seki_cache_put(seki_cache *cache, seki_cached *in);
 

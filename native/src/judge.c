@@ -6,6 +6,7 @@
 
 static bool passes_below(const seki_trust *trust, int32_t way, const seki_certificate *leaf, const seki_path *below);
 static seki_reason judge_path(seki_judgement *j);
+static seki_reason authorities(seki_judgement *j);
 static seki_reason decide(seki_judgement *j, const seki_way *way);
 static bool lasts(seki_reason reason);
 
@@ -19,9 +20,10 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-void seki_judgement_begin(seki_judgement *j, seki_verifier *verifier, seki_login_row *row)
+void seki_judgement_begin(seki_judgement *j, seki_verifier *verifier, const seki_in_force *in_force, seki_login_row *row)
 {
     j->verifier = verifier;
+    j->in_force = in_force;
     j->row = row;
     j->reason = SEKI_ISSUER_UNKNOWN;
     j->judged = 0;
@@ -105,7 +107,23 @@ static seki_reason judge_path(seki_judgement *j)
         return SEKI_ISSUER_EXPIRED;
     if (!seki_purpose_throughout(verifier->trust, &j->row->leaf, &j->path, &verifier->profile))
         return SEKI_EXTENDED_KEY_USAGE;
-    return decide(j, way);
+    reason = authorities(j);
+    return reason != SEKI_NOT_DECIDED ? reason : decide(j, way);
+}
+
+/* No CA on the path is revoked; each revocation of one closes this way, not those beside it. */
+static seki_reason authorities(seki_judgement *j)
+{
+    const seki_verifier *verifier = j->verifier;
+    j->path.soft = false;
+    j->path.this_update = INT64_MAX;
+    if (verifier->profile.revocation == SEKI_REVOCATION_OFF || j->in_force == NULL)
+        return SEKI_NOT_DECIDED;
+    seki_revocation_finding finding =
+        seki_authorities_revocation(verifier->trust, &j->path, &verifier->profile, j->in_force, j->row->at);
+    j->path.soft = finding.soft;
+    j->path.this_update = finding.this_update;
+    return finding.reason;
 }
 
 /* Fast where native checks suffice and a whole chain of this way has passed OpenSSL before; else slow. */

@@ -10,6 +10,7 @@
 #include "cert.h"
 #include "challenge.h"
 #include "digest.h"
+#include "revocation.h"
 #include "trust.h"
 
 enum { SEKI_LOGIN_ROWS = 256 }; /* rows a worker takes at once: 32 groups of lanes, within the L2 cache */
@@ -35,6 +36,10 @@ typedef struct {
     size_t candidate_count, candidate;
     int32_t issuer;          /* of the trust store, whose key verified the leaf; -1: not found */
     bool verified;           /* the leaf's signature, by a key of the store or one that leads to it */
+    /* the path that was taken */
+    int32_t way;             /* of the trust store; -1: none */
+    bool sent;               /* CA certificates that were sent stand between the leaf and the way */
+    int64_t this_update;     /* the oldest thisUpdate of revocation data that counted; INT64_MAX: none did */
 } seki_login_row;
 
 typedef struct {
@@ -43,6 +48,11 @@ typedef struct {
     uint16_t hash_row[SEKI_LOGIN_ROWS];
     uint8_t hash_out[SEKI_LOGIN_ROWS][SEKI_SHA256_SIZE];
     uint16_t job_row[SEKI_LOGIN_ROWS];
+    uint16_t asked_row[SEKI_LOGIN_ROWS];
+    seki_revocation_question questions[SEKI_LOGIN_ROWS];
+    seki_revocation_answer answers[SEKI_LOGIN_ROWS];
+    seki_points points[SEKI_LOGIN_ROWS];
+    seki_issuer_points issuers[SEKI_LOGIN_ROWS];
 } seki_login_scratch;
 
 static inline bool seki_alive(const seki_login_row *row)

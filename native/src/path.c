@@ -187,8 +187,14 @@ static unsigned progress(seki_reason reason)
     case SEKI_EXTENDED_KEY_USAGE:
     case SEKI_ALGORITHM_NOT_ALLOWED:
         return 5;
-    default: /* what constraints, policies or OpenSSL say of the path as a whole */
+    case SEKI_ISSUER_REVOKED:
+    case SEKI_REVOCATION_UNKNOWN:
+    case SEKI_REVOCATION_STALE:
+    case SEKI_REVOCATION_NOT_YET_VALID:
+    case SEKI_REVOCATION_DAMAGED:
         return 6;
+    default: /* what constraints, policies or OpenSSL say of the path as a whole */
+        return 7;
     }
 }
 

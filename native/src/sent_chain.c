@@ -198,6 +198,7 @@ seki_reason seki_sent_chain(seki_judgement *j, seki_workspace *space, size_t tri
         s.asked_max = j->asked + 1;
     }
     bool found = look(&s, steps, tried);
+    j->row->sent = found && j->path.sent_count != 0;
     j->path.sent_count = 0; /* they stand in `s` */
     if (found)
         return SEKI_NOT_DECIDED;

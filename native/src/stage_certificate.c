@@ -1,5 +1,5 @@
 #include "kernels.h"
-#include "path.h"
+#include "path_revocation.h"
 #include "stages.h"
 
 /* SHA-256 of each certificate still alive, in lanes. */
@@ -18,6 +18,24 @@ static void fingerprint(seki_login_scratch *scratch, seki_login_row *rows, size_
 }
 
 /* Whether the cache decides the row's path at its time. */
+/* The CAs of the way that was found good, by the revocation data of this call; false: look again, there may be another way. */
+static bool way_stands(const seki_login_call *call, seki_login_row *row, int32_t way)
+{
+    const seki_verifier *verifier = call->verifier;
+    row->way = way;
+    if (call->in_force == NULL)
+        return true;
+    if (way < 0 || !row->cached.entry.points.known || !row->cached.entry.points.whole)
+        return false;
+    if (verifier->trust->ways[way].parent < 0)
+        return true;
+    seki_revocation_finding finding =
+        seki_way_revocation(verifier->trust, way, &verifier->profile, call->in_force, row->at);
+    row->this_update = finding.this_update;
+    row->flags |= finding.soft ? SEKI_FLAG_REVOCATION_SOFT : 0;
+    return finding.reason == SEKI_NOT_DECIDED;
+}
+
 static bool decide_from_cache(const seki_login_call *call, seki_login_row *row)
 {
     const seki_verifier *verifier = call->verifier;
@@ -30,6 +48,8 @@ static bool decide_from_cache(const seki_login_call *call, seki_login_row *row)
             return false;
         /* A refusal was found in the store's own ways; CA certificates that were sent may open another. */
         if (finding->reason != SEKI_CERTIFICATE_OK && row->intermediates.length != 0)
+            return false;
+        if (finding->reason == SEKI_CERTIFICATE_OK && !way_stands(call, row, finding->way))
             return false;
         row->flags |= SEKI_FLAG_CACHE_HIT | finding->flags;
         if (finding->reason != SEKI_CERTIFICATE_OK)
@@ -72,6 +92,9 @@ void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_l
             seki_refuse(row, SEKI_ISSUER_SIGNATURE_WRONG); /* with intermediates it may be another's, of the same name */
         } else {
             row->cached.handle = 0; /* what another store or time made of it */
+            row->way = -1;
+            row->this_update = INT64_MAX;
+            row->flags = 0;
             seki_refuse(row, read_certificate(call, space, row));
         }
     }

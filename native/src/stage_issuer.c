@@ -1,4 +1,5 @@
 #include "name_match.h"
+#include "path_revocation.h"
 #include "sent_chain.h"
 
 /* Signature checks a batch may waste on searches that lead nowhere: 189 in one of 1,000 rows, some 130 ms of P-384.  When they are
@@ -9,6 +10,7 @@ static void find_candidates(const seki_trust *trust, seki_login_row *row);
 static bool verify_round(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
 static void conclude(seki_login_call *call, seki_workspace *space, seki_login_row *row);
 static seki_reason look_further(seki_login_call *call, seki_workspace *space, seki_judgement *judgement);
+static void keep_points(const seki_login_call *call, seki_login_row *row);
 static bool matches_by_form(const seki_trust *trust, const seki_certificate *leaf);
 static void remember(const seki_login_call *call, const seki_judgement *judgement, seki_reason reason, int64_t from, int64_t to);
 
@@ -76,7 +78,7 @@ static void conclude(seki_login_call *call, seki_workspace *space, seki_login_ro
 {
     seki_verifier *verifier = call->verifier;
     seki_judgement j;
-    seki_judgement_begin(&j, verifier, row);
+    seki_judgement_begin(&j, verifier, call->in_force, row);
     seki_reason reason = row->candidate_count == 0 ? SEKI_ISSUER_UNKNOWN : SEKI_ISSUER_SIGNATURE_WRONG;
     if (row->issuer >= 0) {
         static const seki_path nothing = {.window_from = INT64_MIN, .window_to = INT64_MAX};
@@ -89,8 +91,13 @@ static void conclude(seki_login_call *call, seki_workspace *space, seki_login_ro
         reason = look_further(call, space, &j);
     else if (reason != SEKI_NOT_DECIDED && j.judged != 0 && j.lasting && !j.cut)
         remember(call, &j, reason, j.from, j.to);
-    if (reason == SEKI_NOT_DECIDED)
+    if (reason == SEKI_NOT_DECIDED) {
+        row->way = j.path.way;
+        row->this_update = j.path.this_update;
+        row->flags |= j.path.soft ? SEKI_FLAG_REVOCATION_SOFT : 0;
+        keep_points(call, row);
         remember(call, &j, reason, j.path.window_from, j.path.window_to);
+    }
     /* Every key of that name was tried, and OpenSSL confirmed each refusal. */
     if (reason == SEKI_ISSUER_SIGNATURE_WRONG && row->issuer < 0 && row->intermediates.length == 0
         && verifier->engine->cache != NULL && row->candidate_count < SEKI_ISSUER_CANDIDATES_MAX)
@@ -110,6 +117,23 @@ static seki_reason look_further(seki_login_call *call, seki_workspace *space, se
     else
         (void)atomic_fetch_add_explicit(&call->wasted, signatures + j->refused, memory_order_relaxed);
     return reason;
+}
+
+/* The leaf's distribution points, for the stage of revocation and for the cache. */
+static void keep_points(const seki_login_call *call, seki_login_row *row)
+{
+    seki_kept_points *kept = &row->cached.entry.points;
+    seki_points points;
+    uint8_t form[32];
+    *kept = (seki_kept_points){.known = false};
+    if (call->verifier->profile.revocation == SEKI_REVOCATION_OFF)
+        return;
+    seki_name_digest(row->leaf.issuer, form);
+    seki_certificate_points(&row->leaf, form, &points);
+    kept->known = true;
+    kept->whole = points.count <= SEKI_CACHE_POINTS && !points.more;
+    kept->count = (uint8_t)(kept->whole ? points.count : 0);
+    memcpy(kept->at, points.at, kept->count * sizeof kept->at[0]);
 }
 
 static bool matches_by_form(const seki_trust *trust, const seki_certificate *leaf)
@@ -137,13 +161,12 @@ static void remember(const seki_login_call *call, const seki_judgement *j, seki_
     seki_login_row *row = j->row;
     seki_entry *entry = &row->cached.entry;
     const seki_certificate *leaf = &row->leaf;
-    seki_span serial = leaf->serial;
-    if (serial.length > 1 && serial.data[0] == 0) {
-        serial.data++;
-        serial.length--;
-    }
+    seki_span serial = seki_serial_magnitude(leaf->serial);
     if (verifier->engine->cache == NULL || from > to || serial.length > sizeof entry->serial
         || row->key.length > sizeof row->cached.key)
+        return;
+    /* Whether a CA that was sent is revoked cannot be asked again without it. */
+    if (row->sent && verifier->profile.revocation != SEKI_REVOCATION_OFF)
         return;
     memset(entry->findings, 0, sizeof entry->findings);
     memset(entry->serial, 0, sizeof entry->serial);
@@ -155,6 +178,7 @@ static void remember(const seki_login_call *call, const seki_judgement *j, seki_
     entry->key_exponent = row->key.exponent;
     entry->not_before = leaf->not_before;
     entry->not_after = leaf->not_after;
+    entry->is_ca = leaf->is_ca;
     memcpy(row->cached.key, row->key.bytes, row->key.length);
     int64_t skew = verifier->profile.clock_skew;
     entry->findings[0] = (seki_finding){
@@ -162,6 +186,7 @@ static void remember(const seki_login_call *call, const seki_judgement *j, seki_
         .profile = verifier->purpose,
         .from = later(leaf->not_before, from) - skew,
         .to = earlier(leaf->not_after, to) + skew,
+        .way = reason == SEKI_NOT_DECIDED ? j->path.way : -1,
         .reason = (uint16_t)(reason == SEKI_NOT_DECIDED ? SEKI_CERTIFICATE_OK : reason),
         .flags = row->flags & SEKI_FLAG_SLOW_PATH,
         .signs = seki_leaf_may_sign(leaf),

@@ -3,11 +3,13 @@
 #define SEKI_STAGES_H
 
 #include "engine.h"
+#include "revocation.h"
 
 struct seki_verifier {
     seki_engine *engine;
     const seki_trust *trust;
     seki_profile profile;
+    seki_revocation *revocation; /* NULL: none is configured */
     uint64_t purpose;           /* what its findings are kept under: the profile's id, and for which ways it is */
     uint8_t *allowed;           /* a way of the store each: 1 if its leaves are for this profile */
     _Atomic uint8_t *admitted;  /* a way each: 1 once OpenSSL has accepted a whole chain of it for this profile */
@@ -19,6 +21,7 @@ typedef struct {
     const seki_login_batch *batch;
     bool logins;                     /* false: certificates only, without challenge and signature */
     seki_verdict *out;
+    const seki_in_force *in_force;   /* revocation data of the whole call; NULL: none, or the profile looks at none */
     uint16_t batch_reason;           /* a reason that holds for every row (CLOCK_WENT_BACK), or 0 */
     uint32_t doubts;                 /* seki_kernels_doubts, from before the first signature */
     _Atomic uint32_t claimed_under;  /* the least of seki_kernels_doubts under which a range was claimed */
@@ -38,7 +41,7 @@ void seki_stage_issuer(seki_login_call *call, seki_workspace *space, seki_login_
 /* The holder's key signed the challenge. */
 void seki_stage_signature(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
 /* Nothing on the path is revoked. */
-void seki_stage_revocation(seki_login_call *call, seki_login_row *rows, size_t count);
+void seki_stage_revocation(seki_login_call *call, seki_workspace *space, seki_login_row *rows, size_t count);
 /* The challenge is claimed: only this makes a login accepted. */
 void seki_stage_claim(seki_login_call *call, seki_login_row *rows, size_t count);
 

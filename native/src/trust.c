@@ -317,6 +317,10 @@ static uint16_t load(seki_issuer *issuer, seki_span der, seki_key_checker *check
     seki_sha256(der, issuer->fingerprint);
     seki_issuer_identity(c, issuer->identity);
     seki_name_digest(c->subject, issuer->form);
+    seki_points_of_issuer(issuer->form, &issuer->own);
+    uint8_t above[32];
+    seki_name_digest(c->issuer, above);
+    seki_certificate_points(c, above, &issuer->points);
     issuer->constrains = seki_ca_constrains(c, issuer->anchor);
     issuer->self_issued = seki_names_match(c->subject, c->issuer);
     if (c->key_reason != 0)

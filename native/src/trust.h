@@ -14,6 +14,7 @@
 
 #include "cert.h"
 #include "keys.h"
+#include "points.h"
 #include "signatures.h"
 
 enum {
@@ -39,6 +40,8 @@ typedef struct {
     uint32_t ways;        /* that begin at this very certificate */
     uint8_t identity[32], fingerprint[32];
     uint8_t form[32];     /* seki_name_digest of the subject */
+    seki_issuer_points own; /* where its CRLs are that name no distribution point */
+    seki_points points;     /* of its own distribution points */
     seki_certificate certificate; /* spans into `der` */
     seki_key key;                 /* bytes in `der` */
     _Atomic(EVP_PKEY *) pkey;

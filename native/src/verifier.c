@@ -14,7 +14,7 @@ static seki_status run_once(seki_login_call *call);
 static void take_back(seki_login_call *call);
 
 seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
-                              const uint8_t *issuers_allowed, seki_verifier **out)
+                              const uint8_t *issuers_allowed, seki_revocation *revocation, seki_verifier **out)
 {
     if (engine == NULL || trust == NULL || profile == NULL || out == NULL || (issuers_allowed == NULL && trust->count != 0)
         || !profile_valid(profile))
@@ -25,6 +25,7 @@ seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, cons
         verifier->engine = engine;
         verifier->trust = trust;
         verifier->profile = *profile;
+        verifier->revocation = revocation;
         verifier->allowed = calloc(count, 1);
         verifier->admitted = calloc(count, sizeof *verifier->admitted);
     }
@@ -158,17 +159,31 @@ static void fill(const seki_login_batch *batch, seki_login_row *row, uint64_t nu
     row->cached.handle = 0;
     row->issuer = -1;
     row->verified = false;
+    row->way = -1;
+    row->sent = false;
+    row->this_update = INT64_MAX;
+}
+
+/* Data from after the time of judgement (within the clock's skew) is new. */
+static int32_t age_of(const seki_login_row *row)
+{
+    if (row->this_update == INT64_MAX)
+        return -1;
+    int64_t age;
+    if (__builtin_sub_overflow(row->at, row->this_update, &age) || age > INT32_MAX)
+        return INT32_MAX;
+    return age > 0 ? (int32_t)age : 0;
 }
 
 /* The handle is given only for certificates whose issuer's signature was verified. */
-static seki_verdict verdict_of(const seki_login_row *row)
+static seki_verdict verdict_of(const seki_login_call *call, const seki_login_row *row)
 {
     return (seki_verdict){.reason = row->reason,
                           .backend = row->backend,
                           .flags = row->flags,
-                          .revocation_age = -1,
+                          .revocation_age = age_of(row),
                           .certificate = row->known || row->verified ? row->cached.handle : 0,
-                          .snapshot = 0};
+                          .snapshot = call->in_force != NULL ? seki_in_force_id(call->in_force) : 0};
 }
 
 /* All stages but the last. */
@@ -184,7 +199,7 @@ static void judge_range(seki_login_call *call, seki_workspace *space, size_t fro
     seki_stage_issuer(call, space, rows, count);
     if (call->logins)
         seki_stage_signature(call, space, rows, count);
-    seki_stage_revocation(call, rows, count);
+    seki_stage_revocation(call, space, rows, count);
 }
 
 static void lower_to(_Atomic uint32_t *least, uint32_t value)
@@ -215,7 +230,7 @@ static void verify_range(void *context, size_t from, size_t to, unsigned worker)
     seki_stage_claim(call, rows, count);
     lower_to(&call->claimed_under, doubts);
     for (size_t i = 0; i < count; i++)
-        call->out[from + i] = verdict_of(&rows[i]);
+        call->out[from + i] = verdict_of(call, &rows[i]);
     seki_workspace_return(call->verifier->engine, slot);
 }
 
@@ -237,6 +252,8 @@ static seki_status run(seki_login_call *call)
     if (batch->rows == 0)
         return SEKI_OK;
     bool claims = call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN;
+    seki_revocation *revocation = call->verifier->profile.revocation != SEKI_REVOCATION_OFF ? call->verifier->revocation : NULL;
+    call->in_force = revocation != NULL ? seki_revocation_acquire(revocation) : NULL;
     if (claims)
         call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
     seki_status status;
@@ -245,6 +262,8 @@ static seki_status run(seki_login_call *call)
     } while (status == SEKI_OK && !claims && call->doubts != seki_kernels_doubts());
     if (claims && atomic_load(&call->claimed_under) != seki_kernels_doubts())
         take_back(call);
+    if (call->in_force != NULL)
+        seki_revocation_release(revocation, call->in_force);
     return status;
 }
 

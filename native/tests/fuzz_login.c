@@ -25,7 +25,7 @@ static void set_up(void)
     certificate_size = authority_leaf(AUTHORITY_PLAIN, certificate, sizeof certificate);
     authority_sign(AUTHORITY_LEAF_KEY, (seki_span){challenge, sizeof challenge - 1}, signature);
     require(seki_engine_new(&options, &engine) == SEKI_OK &&
-                seki_verifier_new(engine, authority_trust(), authority_profile(0), allowed, &verifier) == SEKI_OK,
+                seki_verifier_new(engine, authority_trust(), authority_profile(0), allowed, NULL, &verifier) == SEKI_OK,
             "a verifier");
 }
 

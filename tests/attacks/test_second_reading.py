@@ -75,7 +75,10 @@ def test_verifiers_of_one_profile_for_other_issuers_share_no_finding() -> None:
 
     def judge(allowed: int) -> Reason:
         out = ffi.new("seki_verifier **")
-        check(lib.seki_verifier_new(engine.native, store.native, profile, bytes([allowed]), out), "making a verifier")
+        check(
+            lib.seki_verifier_new(engine.native, store.native, profile, bytes([allowed]), ffi.NULL, out),
+            "making a verifier",
+        )
         column, when, batch = Column.of([leaf.der]), times(AT, 1), ffi.new("seki_certificate_batch *")
         batch.rows, batch.certificates, batch.intermediates = 1, column.native[0], absent()
         batch.at, batch.at_stride, batch.confirmations = when.native, when.stride, 9

@@ -347,7 +347,11 @@ IDS_32 = [
         ("legal_class", '"JPKI"', "legal_class: must be one of jpki, accredited, signature-verifier, none"),
         ("challenge", '"ours"', "challenge: must be one of own, foreign"),
         ("revocation", '"no"', "revocation: must be one of required, soft, off"),
-        ("challenge", '"own"\nrevocation_age_max = -1', "revocation_age_max: must be a whole number from 0 to 31622400"),
+        (
+            "challenge",
+            '"own"\nrevocation_age_max = -1',
+            "revocation_age_max: must be a whole number from 0 to 31622400",
+        ),
         ("challenge", '"own"\nrevocation_grace = 604801', "revocation_grace: must be a whole number from 0 to 604800"),
         ("revocation", '"off"', r'revocation: "off" is for test profiles \(test = true\) alone.*Write "required"'),
         ("revocation", "false", "revocation: must be a string, not False"),

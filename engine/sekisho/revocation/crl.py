@@ -149,7 +149,8 @@ class Crl:
         options.spill_directory = directory
         out = ffi.new("seki_crl **")
         check(lib.seki_crl_new(options, out), "making a reader of CRLs")
-        self._crl: Any = ffi.gc(out[0], lib.seki_crl_free)
+        self.native: Any = ffi.gc(out[0], lib.seki_crl_free)
+        """The `seki_crl *`; lives as long as this object."""
         self._reason = ffi.new("uint32_t *")
         self._fault = ffi.new("uint64_t *")
 
@@ -178,12 +179,12 @@ class Crl:
     def feed(self, data: bytes | bytearray | memoryview) -> Reason | None:
         """Reads on; returns None, or why the list is refused.  What follows a refusal is not looked at."""
         view = ffi.from_buffer(data)
-        check(lib.seki_crl_feed(self._crl, ffi.cast("uint8_t *", view), len(view), self._reason), "reading a CRL")
+        check(lib.seki_crl_feed(self.native, ffi.cast("uint8_t *", view), len(view), self._reason), "reading a CRL")
         return self.reason
 
     def end(self) -> Reason | None:
         """Says that all has been fed; returns None if it was a CRL, else why not."""
-        check(lib.seki_crl_end(self._crl, self._reason, self._fault), "ending a CRL")
+        check(lib.seki_crl_end(self.native, self._reason, self._fault), "ending a CRL")
         return self.reason
 
     @property
@@ -204,7 +205,7 @@ class Crl:
             ValueError: it was not read to its end, or was refused.
         """
         s = ffi.new("seki_crl_summary *")
-        check(lib.seki_crl_summarize(self._crl, s), "the summary of a CRL that was not read to a good end")
+        check(lib.seki_crl_summarize(self.native, s), "the summary of a CRL that was not read to a good end")
         return CrlSummary(
             version=s.version,
             signature_algorithm=s.signature_algorithm,
@@ -244,7 +245,7 @@ class Crl:
     def _parts(self) -> Iterator[bytes]:
         data, length = ffi.new("uint8_t **"), ffi.new("size_t *")
         for part in range(lib.SEKI_CRL_PARTS):  # in the order of the fields
-            check(lib.seki_crl_part(self._crl, part, data, length), "a part of a CRL that was not read to a good end")
+            check(lib.seki_crl_part(self.native, part, data, length), "a part of a CRL that was not read to a good end")
             yield bytes(ffi.buffer(data[0], length[0])) if length[0] else b""
 
     @property
@@ -256,9 +257,9 @@ class Crl:
         """
         count = ffi.new("uint64_t *")
         doing = "the points of a CRL that was not read to a good end"
-        check(lib.seki_crl_points(self._crl, ffi.NULL, 0, count), doing)
+        check(lib.seki_crl_points(self.native, ffi.NULL, 0, count), doing)
         room = ffi.new("uint8_t[]", 32 * count[0])
-        check(lib.seki_crl_points(self._crl, room, count[0], count), doing)
+        check(lib.seki_crl_points(self.native, room, count[0], count), doing)
         octets = bytes(ffi.buffer(room))
         return [octets[i : i + 32] for i in range(0, len(octets), 32)]
 
@@ -269,7 +270,7 @@ class Crl:
             ValueError: there is no such set, or the list was not read to a good end.
         """
         form = ffi.new("uint8_t[32]")
-        check(lib.seki_crl_set_issuer(self._crl, index, form), f"certificate issuer {index} of a CRL")
+        check(lib.seki_crl_set_issuer(self.native, index, form), f"certificate issuer {index} of a CRL")
         return bytes(ffi.buffer(form))
 
     def entries(self) -> list[CrlEntry] | Reason:
@@ -284,7 +285,7 @@ class Crl:
         capacity = summary.entries - summary.negative
         out, count = ffi.new("seki_crl_entry[]", max(capacity, 1)), ffi.new("uint64_t *")
         reason = ffi.new("uint32_t *")
-        check(lib.seki_crl_entries(self._crl, out, capacity, count, reason), "the entries of a CRL")
+        check(lib.seki_crl_entries(self.native, out, capacity, count, reason), "the entries of a CRL")
         if reason[0] != 0:
             return Reason(reason[0])
         return [

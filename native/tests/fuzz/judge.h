@@ -26,7 +26,7 @@ static inline seki_reason judge(size_t warm, size_t profile, seki_span leaf, sek
         seki_engine_options options = {.threads = 1, .cross_check_one_in = 1, .cache_bytes = warm == JUDGE_WARM ? SEKI_CACHE_BYTES_MIN : 0};
         if (i == 0)
             require(seki_engine_new(&options, &engine) == SEKI_OK, "an engine");
-        require(seki_verifier_new(engine, authority_trust(), authority_profile(i), allowed, &verifiers[warm][i]) == SEKI_OK, "a verifier");
+        require(seki_verifier_new(engine, authority_trust(), authority_profile(i), allowed, NULL, &verifiers[warm][i]) == SEKI_OK, "a verifier");
         if (i + 1 == AUTHORITY_PROFILES)
             judge_engines[warm] = engine;
     }

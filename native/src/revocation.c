@@ -1,0 +1,337 @@
+#include "revocation.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "cert.h"
+#include "fork_lock.h"
+#include "name_match.h"
+#include "path_revocation.h"
+#include "snapshot.h"
+
+/* A snapshot and its overlay.  `overlay_of` says which source of the overlay changes a source of the base, -1: none. */
+struct seki_in_force {
+    _Atomic uint64_t references;
+    seki_snapshot *base, *overlay;
+    int32_t *overlay_of;
+};
+
+/* The lock is held for as long as it takes to copy a pointer and count it. */
+struct seki_revocation {
+    _Atomic int32_t owner;
+    struct seki_in_force *current;
+};
+
+/* ---- what is in force -------------------------------------------------------------------------- */
+
+seki_status seki_revocation_new(seki_revocation **out)
+{
+    if (out == NULL)
+        return SEKI_E_ARGUMENT;
+    *out = calloc(1, sizeof **out);
+    return *out != NULL ? SEKI_OK : SEKI_E_MEMORY;
+}
+
+static void drop(struct seki_in_force *in_force)
+{
+    if (in_force == NULL || atomic_fetch_sub(&in_force->references, 1) != 1)
+        return;
+    seki_snapshot_free(in_force->base);
+    seki_snapshot_free(in_force->overlay);
+    free(in_force->overlay_of);
+    free(in_force);
+}
+
+void seki_revocation_free(seki_revocation *revocation)
+{
+    if (revocation == NULL)
+        return;
+    drop(revocation->current);
+    free(revocation);
+}
+
+seki_status seki_revocation_publish(seki_revocation *revocation, seki_snapshot *base, seki_snapshot *overlay)
+{
+    if (revocation == NULL || base == NULL || base->kind != SEKI_SNAPSHOT_BASE
+        || (overlay != NULL
+            && (overlay->kind != SEKI_SNAPSHOT_OVERLAY || memcmp(overlay->base, base->digest, sizeof base->digest) != 0)))
+        return SEKI_E_ARGUMENT;
+    if (atomic_load(&base->damaged) != 0 || (overlay != NULL && atomic_load(&overlay->damaged) != 0))
+        return SEKI_E_DAMAGED;
+    struct seki_in_force *next = calloc(1, sizeof *next);
+    int32_t *overlay_of = malloc((base->source_count + 1) * sizeof *overlay_of);
+    if (next == NULL || overlay_of == NULL) {
+        free(next);
+        free(overlay_of);
+        return SEKI_E_MEMORY;
+    }
+    for (size_t i = 0; i < base->source_count; i++)
+        overlay_of[i] = -1;
+    for (size_t i = 0; overlay != NULL && i < overlay->source_count; i++) {
+        uint64_t of = seki_get(overlay->sources[i].record + SEKI_SOURCE_BASE, 4);
+        if (of >= base->source_count || overlay_of[of] >= 0) {
+            free(next);
+            free(overlay_of);
+            return SEKI_E_ARGUMENT;
+        }
+        overlay_of[of] = (int32_t)i;
+    }
+    *next = (struct seki_in_force){.base = base, .overlay = overlay, .overlay_of = overlay_of};
+    atomic_init(&next->references, 1);
+    seki_snapshot_retain(base);
+    if (overlay != NULL)
+        seki_snapshot_retain(overlay);
+    (void)seki_fork_lock(&revocation->owner);
+    struct seki_in_force *before = revocation->current;
+    revocation->current = next;
+    seki_fork_unlock(&revocation->owner);
+    drop(before);
+    return SEKI_OK;
+}
+
+const seki_in_force *seki_revocation_acquire(seki_revocation *revocation)
+{
+    (void)seki_fork_lock(&revocation->owner);
+    struct seki_in_force *current = revocation->current;
+    if (current != NULL)
+        atomic_fetch_add(&current->references, 1);
+    seki_fork_unlock(&revocation->owner);
+    return current;
+}
+
+void seki_revocation_release(seki_revocation *revocation, const seki_in_force *in_force)
+{
+    (void)revocation;
+    drop((struct seki_in_force *)(uintptr_t)in_force);
+}
+
+uint64_t seki_in_force_id(const seki_in_force *in_force)
+{
+    return in_force->overlay != NULL ? in_force->overlay->id : in_force->base->id;
+}
+
+uint64_t seki_revocation_id(seki_revocation *revocation)
+{
+    if (revocation == NULL)
+        return 0;
+    const seki_in_force *in_force = seki_revocation_acquire(revocation);
+    uint64_t id = in_force != NULL ? seki_in_force_id(in_force) : 0;
+    if (in_force != NULL)
+        seki_revocation_release(revocation, in_force);
+    return id;
+}
+
+/* ---- the question ------------------------------------------------------------------------------ */
+
+/* What came together for one question. */
+typedef struct {
+    const seki_in_force *in_force;
+    const seki_revocation_limits *limits;
+    const seki_revocation_question *question;
+    uint64_t hash;
+    uint16_t covered;             /* reasons that fresh data speaks for */
+    bool revoked, stale, later;
+    uint8_t reason;
+    int64_t date, this_update;
+} asking;
+
+/* The entry that counts: what a delta added, else what the base has and no delta took off. */
+static bool find_entry(const asking *a, const seki_set *base, const seki_set *overlay, seki_revoked *out)
+{
+    seki_span serial = a->question->serial;
+    if (overlay != NULL && seki_index_maybe(&overlay->revoked, serial.data, serial.length, a->hash)
+        && seki_index_find(&overlay->revoked, serial.data, serial.length, out))
+        return true;
+    if (base == NULL || !seki_index_maybe(&base->revoked, serial.data, serial.length, a->hash)
+        || !seki_index_find(&base->revoked, serial.data, serial.length, out))
+        return false;
+    seki_revoked removed;
+    return overlay == NULL || overlay->removed.count == 0
+           || !seki_index_find(&overlay->removed, serial.data, serial.length, &removed);
+}
+
+/* The time of judgement, within what can be reckoned with: times of a snapshot are within a quarter of the range (snapshot.c). */
+static int64_t time_of(const asking *a)
+{
+    const int64_t most = INT64_MAX / 2;
+    int64_t at = a->question->at;
+    return at > most ? most : at < -most ? -most : at;
+}
+
+static bool is_fresh(const asking *a, int64_t this_update, int64_t next_update)
+{
+    const seki_revocation_limits *limits = a->limits;
+    int64_t at = time_of(a);
+    if (limits->age_max != 0 && at - limits->age_max > this_update)
+        return false;
+    if (next_update == INT64_MIN)
+        return limits->age_max != 0;
+    return at <= next_update + limits->grace;
+}
+
+/* Weighs one CRL, found under one of the certificate's points (RFC 5280, 6.3.3 (b) to (k)). */
+static void weigh(asking *a, uint32_t number, uint16_t reasons, bool indirect)
+{
+    const seki_revocation_question *q = a->question;
+    const seki_source *source = &a->in_force->base->sources[number];
+    int32_t at = a->in_force->overlay_of[number];
+    const seki_source *newer = at >= 0 ? &a->in_force->overlay->sources[at] : NULL;
+    /* (b)(2)(ii) and (iii): of user certificates alone, of CA certificates alone. */
+    if ((source->flags & (q->is_ca ? SEKI_CRL_ONLY_USER : SEKI_CRL_ONLY_CA)) != 0)
+        return;
+    /* (b)(1): what another than the certificate's issuer publishes must say that it is indirect. */
+    if (indirect && (source->flags & SEKI_CRL_IS_INDIRECT) == 0)
+        return;
+    if (a->limits->same_key
+        && (memcmp(source->signer, q->signer, 32) != 0 || (newer != NULL && memcmp(newer->signer, q->signer, 32) != 0)))
+        return;
+    const seki_set *base = seki_snapshot_set_of(a->in_force->base, source, q->issuer->form);
+    const seki_set *overlay = newer != NULL ? seki_snapshot_set_of(a->in_force->overlay, newer, q->issuer->form) : NULL;
+    int64_t this_update = newer != NULL ? newer->this_update : source->this_update;
+    int64_t next_update = newer != NULL ? newer->next_update : source->next_update;
+    bool later = this_update > time_of(a) + a->limits->skew;
+    seki_revoked entry;
+    if (find_entry(a, base, overlay, &entry) && (!later || entry.date <= q->at)) {
+        if (!a->revoked) {
+            a->reason = entry.reason;
+            a->date = entry.date;
+            a->this_update = this_update;
+        }
+        a->revoked = true;
+        return;
+    }
+    if (later) {
+        a->later = true;
+    } else if (!is_fresh(a, this_update, next_update)) {
+        a->stale = true;
+    } else {
+        a->covered |= (uint16_t)(reasons & source->reasons);
+        if (!a->revoked && this_update < a->this_update)
+            a->this_update = this_update;
+    }
+}
+
+/* What to do with each CRL found under a point. */
+typedef void visit(asking *a, uint32_t number, uint16_t reasons, bool indirect);
+
+static void under_point(asking *a, const uint8_t point[32], uint16_t reasons, bool indirect, visit *each)
+{
+    size_t place = SEKI_KEY_FIRST;
+    int32_t number;
+    while ((number = seki_snapshot_next_source(a->in_force->base, a->question->anchor, point, &place)) >= 0)
+        each(a, (uint32_t)number, reasons, indirect);
+}
+
+/* All points of the certificate, then CRLs that its issuer publishes without a distribution point, or by its own name (6.3.3, at
+ * the end): whatever is there is weighed, for a certificate is revoked if one of them says so. */
+static void visit_all(asking *a, visit *each)
+{
+    const seki_revocation_question *q = a->question;
+    for (size_t i = 0; i < q->points->count; i++)
+        under_point(a, q->points->at[i].point, q->points->at[i].reasons, q->points->at[i].indirect, each);
+    under_point(a, q->issuer->unnamed, SEKI_REASONS_ALL, false, each);
+    under_point(a, q->issuer->by_name, SEKI_REASONS_ALL, false, each);
+}
+
+static void prefetch(asking *a, uint32_t number, uint16_t reasons, bool indirect)
+{
+    (void)reasons;
+    (void)indirect;
+    const seki_set *set = seki_snapshot_set_of(a->in_force->base, &a->in_force->base->sources[number], a->question->issuer->form);
+    if (set != NULL)
+        seki_index_prefetch(&set->revoked, a->hash);
+}
+
+static void conclude(const asking *a, seki_revocation_answer *answer)
+{
+    *answer = (seki_revocation_answer){.state = SEKI_REVOCATION_IS_UNKNOWN, .this_update = INT64_MAX};
+    if (a->revoked) {
+        answer->state = SEKI_REVOCATION_REVOKED;
+        answer->reason = a->reason;
+        answer->date = a->date;
+        answer->this_update = a->this_update;
+    } else if ((a->covered & SEKI_REASONS_ALL) == SEKI_REASONS_ALL) {
+        answer->state = SEKI_REVOCATION_GOOD;
+        answer->this_update = a->this_update;
+    } else if (a->stale) {
+        answer->state = SEKI_REVOCATION_IS_STALE;
+    } else if (a->later) {
+        answer->state = SEKI_REVOCATION_IS_LATER;
+    }
+}
+
+static bool damaged(const seki_in_force *in_force)
+{
+    return atomic_load(&in_force->base->damaged) != 0 || (in_force->overlay != NULL && atomic_load(&in_force->overlay->damaged) != 0);
+}
+
+void seki_revocation_ask(const seki_in_force *in_force, const seki_revocation_limits *limits,
+                         const seki_revocation_question *questions, size_t count, seki_revocation_answer *answers)
+{
+    enum { AHEAD = 32 }; /* questions whose filters are fetched before the first is answered */
+    static const uint8_t zero = 0;
+    asking under_way[AHEAD];
+    for (size_t from = 0; from < count; from += AHEAD) {
+        size_t some = count - from < AHEAD ? count - from : AHEAD;
+        for (size_t i = 0; i < some; i++) {
+            asking *a = &under_way[i];
+            *a = (asking){.in_force = in_force, .limits = limits, .question = &questions[from + i], .this_update = INT64_MAX};
+            seki_span serial = questions[from + i].serial;
+            if (serial.length == 0)
+                serial = (seki_span){&zero, 1};
+            a->hash = seki_serial_hash(serial.data, serial.length < SEKI_SERIAL_SIZE_MAX ? serial.length : SEKI_SERIAL_SIZE_MAX);
+            if (some != 1)
+                visit_all(a, prefetch);
+        }
+        for (size_t i = 0; i < some; i++) {
+            size_t length = under_way[i].question->serial.length;
+            /* A serial that no CRL can name is covered by none. */
+            if (length != 0 && length <= SEKI_SERIAL_SIZE_MAX)
+                visit_all(&under_way[i], weigh);
+            conclude(&under_way[i], &answers[from + i]);
+        }
+    }
+    /* Asked after all was read: what was read from a lost page was zeros. */
+    if (count != 0 && damaged(in_force))
+        for (size_t i = 0; i < count; i++)
+            answers[i] = (seki_revocation_answer){.state = SEKI_REVOCATION_IS_DAMAGED, .this_update = INT64_MAX};
+}
+
+/* ---- one certificate --------------------------------------------------------------------------- */
+
+seki_status seki_revocation_ask_one(seki_revocation *revocation, const uint8_t *certificate, size_t length, const uint8_t anchor[32],
+                                    const uint8_t signer[32], const seki_profile *profile, int64_t at, seki_revocation_status *out)
+{
+    seki_certificate parsed;
+    if (revocation == NULL || certificate == NULL || anchor == NULL || signer == NULL || profile == NULL || out == NULL
+        || at < -SEKI_TIME_MAX || at > SEKI_TIME_MAX || seki_certificate_parse((seki_span){certificate, length}, &parsed, NULL) != SEKI_NOT_DECIDED)
+        return SEKI_E_ARGUMENT;
+    *out = (seki_revocation_status){.this_update = INT64_MAX, .reason = SEKI_REVOCATION_NOT_CONFIGURED};
+    const seki_in_force *in_force = seki_revocation_acquire(revocation);
+    if (in_force == NULL)
+        return SEKI_OK;
+    uint8_t form[32];
+    seki_issuer_points issuer;
+    seki_points points;
+    seki_name_digest(parsed.issuer, form);
+    seki_points_of_issuer(form, &issuer);
+    seki_certificate_points(&parsed, form, &points);
+    seki_revocation_limits limits = seki_profile_limits(profile);
+    seki_revocation_question question = {.anchor = anchor,
+                                         .issuer = &issuer,
+                                         .signer = signer,
+                                         .points = &points,
+                                         .serial = seki_serial_magnitude(parsed.serial),
+                                         .is_ca = parsed.is_ca,
+                                         .at = at};
+    seki_revocation_answer answer;
+    seki_revocation_ask(in_force, &limits, &question, 1, &answer);
+    seki_profile strict = *profile;
+    strict.revocation = SEKI_REVOCATION_REQUIRED;
+    *out = (seki_revocation_status){.revoked_at = answer.date,
+                                    .this_update = answer.this_update,
+                                    .reason = seki_revocation_judge(&answer, &strict, SEKI_REVOKED).reason,
+                                    .crl_reason = answer.reason};
+    seki_revocation_release(revocation, in_force);
+    return SEKI_OK;
+}

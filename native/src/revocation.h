@@ -1,0 +1,60 @@
+/* revocation.h: what is in force of revocation data, and what it says of a certificate (RFC 5280, 6.3.3).
+ *
+ * One pointer says what is in force.  A batch takes it once and gives it back once; a snapshot that was replaced is unmapped when
+ * the last batch that took it has given it back. */
+#ifndef SEKI_REVOCATION_H
+#define SEKI_REVOCATION_H
+
+#include "../include/sekisho.h"
+#include "points.h"
+
+/* A snapshot and its overlay, as one batch sees them; does not change. */
+typedef struct seki_in_force seki_in_force;
+
+/* What is in force now; NULL if nothing was ever published.  Given back with seki_revocation_release. */
+const seki_in_force *seki_revocation_acquire(seki_revocation *revocation);
+void seki_revocation_release(seki_revocation *revocation, const seki_in_force *in_force);
+
+/* The id that it was published under. */
+uint64_t seki_in_force_id(const seki_in_force *in_force);
+
+/* How old data may be. */
+typedef struct {
+    int64_t age_max; /* seconds since thisUpdate; 0: nextUpdate alone decides, and without one it is stale */
+    int64_t grace;   /* seconds after nextUpdate */
+    int64_t skew;    /* seconds by which thisUpdate may be later than the time of judgement */
+    bool same_key;   /* only CRLs signed by the key that signed the certificate count */
+} seki_revocation_limits;
+
+typedef struct {
+    const uint8_t *anchor;            /* 32: identity of the path's trust anchor (seki_issuer_identity) */
+    const seki_issuer_points *issuer; /* of the certificate's issuer */
+    const uint8_t *signer;            /* 32: identity of the key that verified the certificate */
+    const seki_points *points;        /* of its distribution points */
+    seki_span serial;                 /* magnitude */
+    bool is_ca;
+    int64_t at;                       /* the time of judgement */
+} seki_revocation_question;
+
+typedef enum {
+    SEKI_REVOCATION_UNASKED = 0,      /* zeroed memory says nothing good */
+    SEKI_REVOCATION_GOOD = 1,
+    SEKI_REVOCATION_REVOKED = 2,
+    SEKI_REVOCATION_IS_UNKNOWN = 3,   /* nothing in force covers it, or not for all reasons */
+    SEKI_REVOCATION_IS_STALE = 4,     /* what covers it is older than the limits allow */
+    SEKI_REVOCATION_IS_LATER = 5,     /* what covers it is later than the time of judgement */
+    SEKI_REVOCATION_IS_DAMAGED = 6    /* the snapshot was damaged under the map */
+} seki_revocation_state;
+
+typedef struct {
+    uint8_t state;       /* seki_revocation_state */
+    uint8_t reason;      /* CRLReason of the entry, where REVOKED */
+    int64_t date;        /* its revocationDate */
+    int64_t this_update; /* the oldest thisUpdate that counted; INT64_MAX: none did */
+} seki_revocation_answer;
+
+/* Answers `count` questions; in_force may be NULL only if count is 0. */
+void seki_revocation_ask(const seki_in_force *in_force, const seki_revocation_limits *limits,
+                         const seki_revocation_question *questions, size_t count, seki_revocation_answer *answers);
+
+#endif

@@ -1,0 +1,468 @@
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "column.h"
+#include "digest.h"
+
+static seki_reason read_footer(seki_snapshot *s, seki_span *directory);
+static seki_reason read_directory(seki_snapshot *s);
+static bool make_table(seki_snapshot *s);
+
+/* ---- mapping ----------------------------------------------------------------------------------- */
+
+seki_status seki_snapshot_map(int fd, uint32_t *reason, seki_snapshot **out)
+{
+    struct stat about;
+    if (reason == NULL || out == NULL)
+        return SEKI_E_ARGUMENT;
+    *out = NULL;
+    *reason = SEKI_SNAPSHOT_MALFORMED;
+    if (fstat(fd, &about) != 0)
+        return SEKI_E_SYSTEM;
+    if (about.st_size < SEKI_SNAPSHOT_HEADER_SIZE + SEKI_SNAPSHOT_DIRECTORY_HEAD + SEKI_SNAPSHOT_FOOTER_SIZE)
+        return SEKI_OK;
+    seki_snapshot *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return SEKI_E_MEMORY;
+    s->references = 1;
+    s->fault_slot = -1;
+    void *map = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        free(s);
+        return SEKI_E_SYSTEM;
+    }
+    s->map = (seki_span){map, (size_t)about.st_size};
+    s->fault_slot = seki_fault_watch(s->map, &s->damaged);
+    seki_span directory;
+    seki_status status = s->fault_slot < 0 ? SEKI_E_SYSTEM : SEKI_OK;
+    *reason = 0;
+    if (status == SEKI_OK)
+        *reason = (uint32_t)read_footer(s, &directory);
+    if (status == SEKI_OK && *reason == 0) {
+        s->directory = malloc(directory.length);
+        if (s->directory == NULL)
+            status = SEKI_E_MEMORY;
+    }
+    if (status == SEKI_OK && *reason == 0) {
+        memcpy(s->directory, directory.data, directory.length);
+        /* The footer up to the digest, then the directory: what was copied is what is checked and used. */
+        uint8_t digest[SEKI_SHA256_SIZE];
+        const uint8_t *footer = s->map.data + s->map.length - SEKI_SNAPSHOT_FOOTER_SIZE;
+        uint8_t head[SEKI_SNAPSHOT_FOOTER_SIZE];
+        memcpy(head, footer, sizeof head);
+        seki_span parts[2] = {{head, SEKI_SNAPSHOT_FOOTER_DIGEST}, {s->directory, directory.length}};
+        seki_sha256_parts(parts, 2, digest);
+        if (memcmp(digest, head + SEKI_SNAPSHOT_FOOTER_DIGEST, sizeof digest) != 0)
+            *reason = SEKI_SNAPSHOT_DIGEST;
+        seki_sha256((seki_span){head, sizeof head}, s->digest);
+        s->names_length = directory.length;
+    }
+    if (status == SEKI_OK && *reason == 0)
+        *reason = (uint32_t)read_directory(s);
+    if (*reason == SEKI_ENGINE_FAULT || (status == SEKI_OK && *reason == 0 && !make_table(s))) {
+        *reason = 0;
+        status = SEKI_E_MEMORY;
+    }
+    if (status == SEKI_OK && *reason == 0 && atomic_load(&s->damaged) != 0)
+        *reason = SEKI_SNAPSHOT_MALFORMED;
+    if (status != SEKI_OK || *reason != 0) {
+        seki_snapshot_free(s);
+        return status;
+    }
+    *out = s;
+    return SEKI_OK;
+}
+
+void seki_snapshot_retain(seki_snapshot *s)
+{
+    atomic_fetch_add(&s->references, 1);
+}
+
+void seki_snapshot_free(seki_snapshot *s)
+{
+    if (s == NULL || atomic_fetch_sub(&s->references, 1) != 1)
+        return;
+    seki_fault_forget(s->fault_slot);
+    (void)munmap((void *)s->map.data, s->map.length);
+    free(s->directory);
+    free(s->sources);
+    free(s->sets);
+    free(s->table);
+    free(s);
+}
+
+static seki_reason read_footer(seki_snapshot *s, seki_span *directory)
+{
+    const uint8_t *head = s->map.data, *footer = s->map.data + s->map.length - SEKI_SNAPSHOT_FOOTER_SIZE;
+    if (memcmp(head, SEKI_SNAPSHOT_MAGIC, 8) != 0 || memcmp(footer, SEKI_SNAPSHOT_END, 8) != 0)
+        return SEKI_SNAPSHOT_MALFORMED;
+    if (seki_get(head + 8, 4) != SEKI_SNAPSHOT_FORMAT || seki_get(footer + 8, 4) != SEKI_SNAPSHOT_FORMAT)
+        return SEKI_SNAPSHOT_VERSION;
+    s->kind = (uint32_t)seki_get(footer + 12, 4);
+    s->id = seki_get(footer + 16, 8);
+    s->built_at = (int64_t)seki_get(footer + 24, 8);
+    uint64_t offset = seki_get(footer + 32, 8), length = seki_get(footer + 40, 8), most = s->map.length - SEKI_SNAPSHOT_FOOTER_SIZE;
+    memcpy(s->base, footer + 48, sizeof s->base);
+    static const uint8_t zeros[32];
+    if ((s->kind != SEKI_SNAPSHOT_BASE && s->kind != SEKI_SNAPSHOT_OVERLAY) || s->id == 0 || offset < SEKI_SNAPSHOT_HEADER_SIZE
+        || offset > most || length != most - offset || length < SEKI_SNAPSHOT_DIRECTORY_HEAD
+        || (memcmp(s->base, zeros, sizeof zeros) == 0) != (s->kind == SEKI_SNAPSHOT_BASE)
+        || memcmp(footer + 80, zeros, 16) != 0)
+        return SEKI_SNAPSHOT_MALFORMED;
+    *directory = (seki_span){s->map.data + offset, (size_t)length};
+    return SEKI_NOT_DECIDED;
+}
+
+/* ---- the directory ----------------------------------------------------------------------------- */
+
+static bool within(uint64_t from, uint64_t count, uint64_t all)
+{
+    return from <= all && count <= all - from;
+}
+
+static bool read_source(seki_snapshot *s, const uint8_t *record, seki_source *out)
+{
+    *out = (seki_source){
+        .this_update = (int64_t)seki_get(record + SEKI_SOURCE_THIS_UPDATE, 8),
+        .next_update = (int64_t)seki_get(record + SEKI_SOURCE_NEXT_UPDATE, 8),
+        .first_set = (uint32_t)seki_get(record + SEKI_SOURCE_FIRST_SET, 4),
+        .set_count = (uint32_t)seki_get(record + SEKI_SOURCE_SETS, 4),
+        .first_key = (uint32_t)seki_get(record + SEKI_SOURCE_FIRST_KEY, 4),
+        .key_count = (uint32_t)seki_get(record + SEKI_SOURCE_KEYS, 4),
+        .flags = (uint32_t)seki_get(record + SEKI_SOURCE_FLAGS, 4),
+        .reasons = (uint16_t)seki_get(record + SEKI_SOURCE_REASONS, 2),
+        .record = record,
+    };
+    memcpy(out->signer, record + SEKI_SOURCE_SIGNER, sizeof out->signer);
+    bool delta = (out->flags & SEKI_CRL_IS_DELTA) != 0;
+    return record[SEKI_SOURCE_NUMBER_LENGTH] <= 20 && record[SEKI_SOURCE_BASE_NUMBER_LENGTH] <= 20
+           && within(out->first_set, out->set_count, s->set_count) && within(out->first_key, out->key_count, s->key_count)
+           && within(seki_get(record + SEKI_SOURCE_NAME, 4), seki_get(record + SEKI_SOURCE_NAME_LENGTH, 4), s->names_length)
+           && within(seki_get(record + SEKI_SOURCE_IDP, 4), seki_get(record + SEKI_SOURCE_IDP_LENGTH, 4), s->names_length)
+           && delta == (s->kind == SEKI_SNAPSHOT_OVERLAY) && (out->flags & SEKI_CRL_ONLY_ATTRIBUTE) == 0
+           && out->this_update > INT64_MIN / 4 && out->this_update < INT64_MAX / 4
+           && (out->next_update == INT64_MIN || (out->next_update > INT64_MIN / 4 && out->next_update < INT64_MAX / 4));
+}
+
+static bool open_index(const seki_snapshot *s, const uint8_t *at, seki_span *bytes, seki_index *index)
+{
+    uint64_t offset = seki_get(at, 8), length = seki_get(at + 8, 8);
+    if (length == 0) { /* there is none: nothing is in it */
+        *index = (seki_index){.count = 0};
+        *bytes = (seki_span){s->map.data, 0};
+        return offset == 0;
+    }
+    if (offset % SEKI_INDEX_ALIGNMENT != 0 || offset < SEKI_SNAPSHOT_HEADER_SIZE || !within(offset, length, s->map.length))
+        return false;
+    *bytes = (seki_span){s->map.data + offset, (size_t)length};
+    return seki_index_open(*bytes, index);
+}
+
+static bool read_set(seki_snapshot *s, const uint8_t *record, seki_set *out)
+{
+    out->record = record;
+    out->source = (uint32_t)seki_get(record + SEKI_SET_SOURCE, 4);
+    memcpy(out->issuer_form, record + SEKI_SET_ISSUER, sizeof out->issuer_form);
+    if (out->source >= s->source_count || !open_index(s, record + SEKI_SET_REVOKED, &out->revoked_bytes, &out->revoked)
+        || !open_index(s, record + SEKI_SET_REMOVED, &out->removed_bytes, &out->removed))
+        return false;
+    s->entries += out->revoked.count;
+    s->filter_size += out->revoked.filter.length;
+    return out->removed.count == 0 || s->kind == SEKI_SNAPSHOT_OVERLAY;
+}
+
+/* SEKI_ENGINE_FAULT: memory is out. */
+static seki_reason read_directory(seki_snapshot *s)
+{
+    const uint8_t *at = s->directory;
+    size_t length = s->names_length; /* of the whole directory, so far */
+    uint64_t sources = seki_get(at, 4), sets = seki_get(at + 4, 4), keys = seki_get(at + 8, 4);
+    uint64_t fixed = SEKI_SNAPSHOT_DIRECTORY_HEAD + sources * SEKI_SNAPSHOT_SOURCE_SIZE + sets * SEKI_SNAPSHOT_SET_SIZE
+                     + keys * SEKI_SNAPSHOT_KEY_SIZE;
+    if (sources > SEKI_SNAPSHOT_SOURCES_MAX || fixed > length)
+        return SEKI_SNAPSHOT_MALFORMED;
+    s->source_count = (size_t)sources;
+    s->set_count = (size_t)sets;
+    s->key_count = (size_t)keys;
+    s->sources = calloc(s->source_count + 1, sizeof *s->sources);
+    s->sets = calloc(s->set_count + 1, sizeof *s->sets);
+    if (s->sources == NULL || s->sets == NULL)
+        return SEKI_ENGINE_FAULT;
+    const uint8_t *source = at + SEKI_SNAPSHOT_DIRECTORY_HEAD, *set = source + sources * SEKI_SNAPSHOT_SOURCE_SIZE;
+    s->keys = set + sets * SEKI_SNAPSHOT_SET_SIZE;
+    s->names = at + fixed;
+    s->names_length = length - (size_t)fixed;
+    for (size_t i = 0; i < s->source_count; i++)
+        if (!read_source(s, source + i * SEKI_SNAPSHOT_SOURCE_SIZE, &s->sources[i]))
+            return SEKI_SNAPSHOT_MALFORMED;
+    for (size_t i = 0; i < s->set_count; i++)
+        if (!read_set(s, set + i * SEKI_SNAPSHOT_SET_SIZE, &s->sets[i]))
+            return SEKI_SNAPSHOT_MALFORMED;
+    /* Each set and each key is of one source, the one that names it. */
+    uint64_t first_set = 0, first_key = 0;
+    for (size_t i = 0; i < s->source_count; i++) {
+        const seki_source *one = &s->sources[i];
+        if (one->first_set != first_set || one->first_key != first_key)
+            return SEKI_SNAPSHOT_MALFORMED;
+        for (size_t j = 0; j < one->set_count; j++)
+            if (s->sets[one->first_set + j].source != i)
+                return SEKI_SNAPSHOT_MALFORMED;
+        first_set += one->set_count;
+        first_key += one->key_count;
+    }
+    return first_set == sets && first_key == keys ? SEKI_NOT_DECIDED : SEKI_SNAPSHOT_MALFORMED;
+}
+
+/* ---- the table of keys ------------------------------------------------------------------------- */
+
+/* Both are digests already: any eight bytes of each are as good as any. */
+static uint64_t key_hash(const uint8_t anchor[32], const uint8_t point[32])
+{
+    return seki_mix(seki_load64(anchor) ^ UINT64_C(0x9e3779b97f4a7c15), seki_load64(point));
+}
+
+static bool make_table(seki_snapshot *s)
+{
+    size_t slots = 16;
+    while (slots < 2 * s->key_count)
+        slots *= 2;
+    s->table = calloc(slots, sizeof *s->table);
+    if (s->table == NULL)
+        return false;
+    s->table_mask = slots - 1;
+    for (size_t key = 0; key < s->key_count; key++) {
+        const uint8_t *at = s->keys + key * SEKI_SNAPSHOT_KEY_SIZE;
+        uint64_t hash = key_hash(at, at + 32);
+        size_t place = (size_t)hash & s->table_mask;
+        while (s->table[place].key != 0)
+            place = (place + 1) & s->table_mask;
+        s->table[place] = (seki_key_slot){.tag = (uint32_t)(hash >> 32), .key = (uint32_t)key + 1};
+    }
+    return true;
+}
+
+/* The source whose keys begin at or before `key`. */
+static int32_t source_of_key(const seki_snapshot *s, uint32_t key)
+{
+    size_t low = 0, high = s->source_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->sources[middle].first_key + s->sources[middle].key_count <= key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (int32_t)low;
+}
+
+int32_t seki_snapshot_next_source(const seki_snapshot *s, const uint8_t anchor[32], const uint8_t point[32], size_t *place)
+{
+    uint64_t hash = key_hash(anchor, point);
+    size_t at = *place == SEKI_KEY_FIRST ? (size_t)hash & s->table_mask : (*place + 1) & s->table_mask;
+    for (;; at = (at + 1) & s->table_mask) { /* at least half of the slots are empty */
+        const seki_key_slot *slot = &s->table[at];
+        if (slot->key == 0)
+            return -1;
+        const uint8_t *key = s->keys + (size_t)(slot->key - 1) * SEKI_SNAPSHOT_KEY_SIZE;
+        if (slot->tag == (uint32_t)(hash >> 32) && memcmp(key, anchor, 32) == 0 && memcmp(key + 32, point, 32) == 0) {
+            *place = at;
+            return source_of_key(s, slot->key - 1);
+        }
+    }
+}
+
+const seki_set *seki_snapshot_set_of(const seki_snapshot *s, const seki_source *source, const uint8_t issuer_form[32])
+{
+    for (size_t i = 0; i < source->set_count; i++)
+        if (memcmp(s->sets[source->first_set + i].issuer_form, issuer_form, 32) == 0)
+            return &s->sets[source->first_set + i];
+    return NULL;
+}
+
+/* ---- looking at it ----------------------------------------------------------------------------- */
+
+static bool digest_is(seki_span bytes, const uint8_t *wanted)
+{
+    uint8_t digest[SEKI_SHA256_SIZE];
+    if (bytes.length == 0)
+        return true;
+    seki_sha256(bytes, digest);
+    return memcmp(digest, wanted, sizeof digest) == 0;
+}
+
+seki_status seki_snapshot_verify(const seki_snapshot *s, uint32_t *reason)
+{
+    if (s == NULL || reason == NULL)
+        return SEKI_E_ARGUMENT;
+    *reason = 0;
+    for (size_t i = 0; i < s->set_count && *reason == 0; i++)
+        if (!digest_is(s->sets[i].revoked_bytes, s->sets[i].record + SEKI_SET_REVOKED_SHA256)
+            || !digest_is(s->sets[i].removed_bytes, s->sets[i].record + SEKI_SET_REMOVED_SHA256))
+            *reason = SEKI_SNAPSHOT_DIGEST;
+    /* What lies between the sections is zeros. */
+    const uint8_t *at = s->map.data + 12, *end = s->map.data + SEKI_SNAPSHOT_HEADER_SIZE;
+    while (*reason == 0 && at < end)
+        if (*at++ != 0)
+            *reason = SEKI_SNAPSHOT_DIGEST;
+    if (atomic_load(&s->damaged) != 0)
+        *reason = SEKI_REVOCATION_DAMAGED;
+    return SEKI_OK;
+}
+
+seki_status seki_snapshot_summarize(const seki_snapshot *s, seki_snapshot_report *out)
+{
+    if (s == NULL || out == NULL)
+        return SEKI_E_ARGUMENT;
+    *out = (seki_snapshot_report){.id = s->id,
+                                  .built_at = s->built_at,
+                                  .size = s->map.length,
+                                  .sources = s->source_count,
+                                  .sets = s->set_count,
+                                  .keys = s->key_count,
+                                  .entries = s->entries,
+                                  .filter_size = s->filter_size,
+                                  .kind = s->kind,
+                                  .damaged = atomic_load(&s->damaged)};
+    memcpy(out->digest, s->digest, sizeof out->digest);
+    memcpy(out->base, s->base, sizeof out->base);
+    return SEKI_OK;
+}
+
+seki_status seki_snapshot_source_at(const seki_snapshot *s, uint64_t number, seki_snapshot_source *out)
+{
+    if (s == NULL || out == NULL || number >= s->source_count)
+        return SEKI_E_ARGUMENT;
+    const seki_source *source = &s->sources[number];
+    const uint8_t *at = source->record;
+    *out = (seki_snapshot_source){
+        .this_update = source->this_update,
+        .next_update = source->next_update,
+        .entries = seki_get(at + SEKI_SOURCE_ENTRIES, 8),
+        .removals = seki_get(at + SEKI_SOURCE_REMOVALS, 8),
+        .size = seki_get(at + SEKI_SOURCE_BYTES, 8),
+        .first_set = source->first_set,
+        .sets = source->set_count,
+        .keys = source->key_count,
+        .flags = source->flags,
+        .reasons = source->reasons,
+        .signature_algorithm = (uint32_t)seki_get(at + SEKI_SOURCE_ALGORITHM, 4),
+        .base_source = (uint32_t)seki_get(at + SEKI_SOURCE_BASE, 4),
+        .number_length = at[SEKI_SOURCE_NUMBER_LENGTH],
+        .base_number_length = at[SEKI_SOURCE_BASE_NUMBER_LENGTH],
+    };
+    memcpy(out->number, at + SEKI_SOURCE_NUMBER, sizeof out->number);
+    memcpy(out->base_number, at + SEKI_SOURCE_BASE_NUMBER, sizeof out->base_number);
+    memcpy(out->issuer_form, at + SEKI_SOURCE_ISSUER, sizeof out->issuer_form);
+    memcpy(out->signer, at + SEKI_SOURCE_SIGNER, sizeof out->signer);
+    memcpy(out->sha256, at + SEKI_SOURCE_SHA256, sizeof out->sha256);
+    return SEKI_OK;
+}
+
+seki_status seki_snapshot_source_names(const seki_snapshot *s, uint64_t source, const uint8_t **issuer, size_t *issuer_length,
+                                       const uint8_t **idp, size_t *idp_length)
+{
+    if (s == NULL || source >= s->source_count || issuer == NULL || issuer_length == NULL || idp == NULL || idp_length == NULL)
+        return SEKI_E_ARGUMENT;
+    const uint8_t *at = s->sources[source].record;
+    *issuer = s->names + seki_get(at + SEKI_SOURCE_NAME, 4);
+    *issuer_length = (size_t)seki_get(at + SEKI_SOURCE_NAME_LENGTH, 4);
+    *idp = s->names + seki_get(at + SEKI_SOURCE_IDP, 4);
+    *idp_length = (size_t)seki_get(at + SEKI_SOURCE_IDP_LENGTH, 4);
+    return SEKI_OK;
+}
+
+seki_status seki_snapshot_source_keys(const seki_snapshot *s, uint64_t source, uint8_t *keys, uint64_t capacity)
+{
+    if (s == NULL || source >= s->source_count || (keys == NULL && capacity != 0))
+        return SEKI_E_ARGUMENT;
+    const seki_source *one = &s->sources[source];
+    uint64_t count = one->key_count < capacity ? one->key_count : capacity;
+    if (count != 0)
+        memcpy(keys, s->keys + (size_t)one->first_key * SEKI_SNAPSHOT_KEY_SIZE, (size_t)count * SEKI_SNAPSHOT_KEY_SIZE);
+    return SEKI_OK;
+}
+
+seki_status seki_snapshot_set_at(const seki_snapshot *s, uint64_t number, seki_snapshot_set *out)
+{
+    if (s == NULL || out == NULL || number >= s->set_count)
+        return SEKI_E_ARGUMENT;
+    const seki_set *set = &s->sets[number];
+    *out = (seki_snapshot_set){.entries = set->revoked.count,
+                               .size = set->revoked_bytes.length,
+                               .filter_size = set->revoked.filter.length,
+                               .is_bitmap = set->revoked.is_bitmap,
+                               .source = set->source};
+    if (set->revoked.count != 0 && !set->revoked.is_bitmap)
+        out->filter_rate = seki_filter_rate(set->revoked.count, set->revoked.filter_blocks);
+    memcpy(out->issuer_form, set->issuer_form, sizeof out->issuer_form);
+    return SEKI_OK;
+}
+
+static void copy_entry(const seki_revoked *from, uint64_t set, seki_crl_entry *to)
+{
+    *to = (seki_crl_entry){.length = from->length, .reason = from->reason, .date = from->date, .invalidity = from->invalidity, .set = set};
+    memcpy(to->serial, from->serial, sizeof to->serial);
+}
+
+seki_status seki_snapshot_look_up(const seki_snapshot *s, uint64_t rows, const uint32_t *sets, uint64_t sets_stride,
+                                  const seki_column *serials, uint8_t *found, seki_crl_entry *entries)
+{
+    enum { AHEAD = 64 }; /* look-ups under way at once: more than a core has cache lines in flight */
+    uint64_t hashes[AHEAD];
+    seki_span asked[AHEAD];
+    if (s == NULL || sets == NULL || serials == NULL || sets_stride > 1 || (found == NULL && rows != 0)
+        || rows > SEKI_ROWS_MAX || !seki_column_valid(serials, rows, false))
+        return SEKI_E_ARGUMENT;
+    for (uint64_t i = 0; i < rows && (i == 0 || sets_stride != 0); i++)
+        if (sets[i] >= s->set_count)
+            return SEKI_E_ARGUMENT;
+    for (uint64_t from = 0; from < rows; from += AHEAD) {
+        size_t count = rows - from < AHEAD ? (size_t)(rows - from) : AHEAD;
+        for (size_t i = 0; i < count; i++) {
+            asked[i] = seki_column_row(serials, from + i);
+            if (!seki_serial_normalize(&asked[i])) {
+                asked[i].length = 0; /* of no certificate: in no set */
+                continue;
+            }
+            hashes[i] = seki_serial_hash(asked[i].data, asked[i].length);
+            seki_index_prefetch(&s->sets[sets[(from + i) * sets_stride]].revoked, hashes[i]);
+        }
+        for (size_t i = 0; i < count; i++) {
+            const seki_index *index = &s->sets[sets[(from + i) * sets_stride]].revoked;
+            seki_revoked entry;
+            found[from + i] = 0;
+            if (asked[i].length == 0 || !seki_index_maybe(index, asked[i].data, asked[i].length, hashes[i]))
+                continue;
+            found[from + i] = 1;
+            if (!seki_index_find(index, asked[i].data, asked[i].length, &entry))
+                continue;
+            found[from + i] = 2;
+            if (entries != NULL)
+                copy_entry(&entry, sets[(from + i) * sets_stride], &entries[from + i]);
+        }
+    }
+    if (atomic_load(&s->damaged) != 0)
+        memset(found, 3, (size_t)rows);
+    return SEKI_OK;
+}
+
+seki_status seki_snapshot_walk(const seki_snapshot *s, uint64_t set, uint32_t removed, seki_snapshot_cursor *cursor,
+                               seki_crl_entry *out, uint64_t capacity, uint64_t *count)
+{
+    if (s == NULL || set >= s->set_count || removed > 1 || cursor == NULL || (out == NULL && capacity != 0) || count == NULL)
+        return SEKI_E_ARGUMENT;
+    const seki_index *index = removed != 0 ? &s->sets[set].removed : &s->sets[set].revoked;
+    seki_index_cursor at = {cursor->place[0], (size_t)cursor->place[1], cursor->place[2], cursor->place[3]};
+    if (at.entry > index->count || at.table > index->table_count
+        || (at.table < index->table_count && at.in_table > index->tables[at.table].count))
+        return SEKI_E_ARGUMENT;
+    seki_revoked entry;
+    for (*count = 0; *count < capacity && seki_index_next(index, &at, &entry); ++*count)
+        copy_entry(&entry, set, &out[*count]);
+    *cursor = (seki_snapshot_cursor){{at.entry, at.table, at.in_table, at.key}};
+    return atomic_load(&s->damaged) != 0 ? SEKI_E_DAMAGED : SEKI_OK;
+}
