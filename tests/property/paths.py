@@ -322,8 +322,13 @@ UNREACHED: Final = {
     Reason.CLAIMS_FULL: "of a full set: native/tests/test_claims.c",
     Reason.CLOCK_WENT_BACK: "one time a batch here: native/tests/test_claims.c",
     Reason.SIGNATURE_UNCONFIRMED: "confirmations are unbounded here",
-    Reason.REVOKED: "no revocation data here",
     Reason.REVOCATION_NOT_CONFIGURED: "profiles for tests do not look at revocation",
+    **{
+        reason: "no revocation data here"
+        for reason in Reason
+        if reason.name.startswith(("REVOKED", "REVOCATION_", "ISSUER_REVOKED", "CRL_", "SNAPSHOT_", "OCSP_"))
+        and reason is not Reason.REVOCATION_NOT_CONFIGURED
+    },
 }
 
 
