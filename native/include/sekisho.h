@@ -887,7 +887,7 @@ typedef struct {
 
 /* Lists the entries in order of set, then serial, removals behind the revoked of their set, and empties the CRL of them: for people
  * and tests, since all of them lie in memory meanwhile.
- *   out     room for `capacity` entries, `entries` - `negative` of the summary; fewer are SEKI_E_ARGUMENT
+ *   out     room for `capacity` entries, `entries` - `negative` of the summary; fewer are SEKI_E_ARGUMENT, as is a second call
  *   reason  CRL_ENTRY_DUPLICATE where a set has one serial twice, and then no entry counts; else 0 */
 SEKI_MUST_USE seki_status seki_crl_entries(seki_crl *crl, seki_crl_entry *out, uint64_t capacity, uint64_t *count, uint32_t *reason);
 

@@ -70,8 +70,9 @@ seki_status seki_crl_sets_add(seki_crl_sets *sets, const seki_revoked *entry)
 seki_status seki_crl_set_write(seki_crl_sets *sets, size_t set, bool removals, seki_write *write, void *context, uint64_t *length,
                                uint32_t *duplicate)
 {
-    if (set >= sets->count)
+    if (set >= sets->count || sets->set[set].written[removals])
         return SEKI_E_ARGUMENT;
+    sets->set[set].written[removals] = true;
     seki_index_builder **place = removals ? &sets->set[set].removed : &sets->set[set].revoked;
     seki_index_builder *builder = *place;
     if (builder == NULL && (builder = builder_new(sets, set, removals)) == NULL)

@@ -11,6 +11,7 @@ typedef struct {
     uint8_t issuer[32];          /* seki_name_digest of the certificate issuer's Name */
     seki_index_builder *revoked; /* NULL: no entry yet, or written already */
     seki_index_builder *removed; /* the same */
+    bool written[2];             /* entries, removals: they left, and must not pass for a set of none */
     uint64_t entries;            /* in `revoked` */
     uint64_t removals;           /* in `removed` */
 } seki_crl_set;
@@ -34,7 +35,7 @@ seki_status seki_crl_sets_choose(seki_crl_sets *sets, const uint8_t issuer[32], 
 seki_status seki_crl_sets_add(seki_crl_sets *sets, const seki_revoked *entry);
 
 /* Writes the index of a set's revoked entries, or of its removals, and empties it of them: see seki_index_builder_end.
- * A set without entries writes the index of none. */
+ * A set without entries writes the index of none; SEKI_E_ARGUMENT the second time, when they are gone. */
 seki_status seki_crl_set_write(seki_crl_sets *sets, size_t set, bool removals, seki_write *write, void *context, uint64_t *length,
                                uint32_t *duplicate);
 

@@ -386,6 +386,10 @@ static void indirect(void)
     seki_crl_sets *sets = seki_crl_sets_of(crl);
     seki_name_digest(name, form);
     check(sets != NULL && sets->count == 2 && memcmp(sets->set[1].issuer, form, 32) == 0 && sets->set[1].entries == 1, "the issuer's form", "");
+    seki_crl_entry entry[2];
+    uint64_t count;
+    check(seki_crl_entries(crl, entry, 2, &count, &reason) == SEKI_OK && count == 1, "one entry", "");
+    check(seki_crl_entries(crl, entry, 2, &count, &reason) == SEKI_E_ARGUMENT, "entries that are gone do not pass for none", "");
     seki_crl_free(crl);
     release(der);
     release(name);

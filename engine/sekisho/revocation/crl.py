@@ -276,10 +276,10 @@ class Crl:
     def entries(self) -> list[CrlEntry] | Reason:
         """All entries in order of issuer and serial, or the reason that one serial stands twice.
 
-        They leave the list with that: a second call finds none.  For reports and tests; all lie in memory at once.
+        They leave the list with that.  For reports and tests; all lie in memory at once.
 
         Raises:
-            ValueError: the list was not read to its end, or was refused.
+            ValueError: the list was not read to its end, was refused, or its entries were taken already.
         """
         summary = self.summary
         capacity = summary.entries - summary.negative
