@@ -98,6 +98,7 @@ class TrustStore:
         if not anchors:
             raise TrustError("a trust store needs at least one anchor: give a CA certificate, or use TrustStore.jpki()")
         self._certificates = (*anchors, *intermediates)
+        self._anchor_count = len(anchors)
         self._sources = tuple(
             sources
             or [f"anchors[{i}]" for i in range(len(anchors))]
@@ -178,6 +179,16 @@ class TrustStore:
     def __len__(self) -> int:
         """Certificates, those that were refused included."""
         return len(self._certificates)
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """All of them in DER, anchors first, in the order given; those that were refused included."""
+        return self._certificates
+
+    @property
+    def anchors(self) -> tuple[bytes, ...]:
+        """The anchors among `certificates`."""
+        return self._certificates[: self._anchor_count]
 
     @cached_property
     def issuers(self) -> tuple[IssuerReport, ...]:

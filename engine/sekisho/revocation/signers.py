@@ -1,0 +1,209 @@
+"""Who signed a CRL, and for which trust anchors its word counts (RFC 5280, 6.3.3 (f) and (g))."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from sekisho._native import check, ffi, lib
+from sekisho.engine import Engine
+from sekisho.modes import Mode
+from sekisho.profiles import KEY_USAGES, SIGNATURE_ALGORITHMS, Profile
+from sekisho.reasons import Reason
+from sekisho.revocation.crl import Crl
+from sekisho.revocation.snapshot import Revocation
+from sekisho.signatures import SignatureBatch, verify_signatures
+from sekisho.trust import TrustError, TrustStore
+from sekisho.verifier import Verifier
+
+__all__ = ["Signer", "Signers"]
+
+_ALGORITHMS: Final = {number: name for name, number in SIGNATURE_ALGORITHMS.items()}
+_CRL_SIGN: Final = KEY_USAGES["cRLSign"]
+
+_PROFILE: Final = Profile(
+    name="crl-signer",
+    purpose="other",
+    signature_algorithms=tuple(SIGNATURE_ALGORITHMS),
+    rsa_mode=Mode.parse("rsassa-pkcs1-v1_5-sha256"),
+    p256_mode=Mode.parse("ecdsa-sha256-der"),
+    p384_mode=Mode.parse("ecdsa-sha384-der"),
+    ed25519_mode=Mode.parse("ed25519"),
+    rsa_bits_max=8192,
+    path_length_max=16,
+    intermediates_max=16,
+    ca_leaf_allowed=True,
+    revocation="off",  # of the path alone; whether a signer's certificate is revoked is asked of what was taken (store.py)
+    challenge="foreign",
+    test=True,
+)
+_STRICT: Final = replace(_PROFILE, name="crl-signer-status", revocation="required", test=False)
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A certificate whose key may sign CRLs of its subject's name.
+
+    Attributes:
+        certificate: DER.
+        identity: SHA-256 of subject and SubjectPublicKeyInfo.
+        anchors: identities of the trust anchors that lead to it.
+        anchor: whether it is such an anchor itself, whose revocation nobody can tell.
+    """
+
+    certificate: bytes
+    identity: bytes
+    anchors: tuple[bytes, ...]
+    anchor: bool
+
+
+class _Candidate:
+    """A certificate that might be a signer's, as the core reads it."""
+
+    def __init__(self, der: bytes, *, anchor: bool) -> None:
+        self.der = der
+        self.anchor = anchor
+        summary, reason = ffi.new("seki_certificate_summary *"), ffi.new("uint32_t *")
+        check(
+            lib.seki_certificate_summarize(der, len(der), summary, reason, ffi.new("size_t *")), "reading a certificate"
+        )
+        # Departures that are let pass in an anchor leave the summary filled (sekisho.h).
+        self.readable = bool(summary.version) and (reason[0] == 0 or anchor)
+        self.subject = _part(der, summary.subject)
+        self.issuer = _part(der, summary.issuer)
+        self.spki = _part(der, summary.spki)
+        self.key_id = _part(der, summary.subject_key_id)
+        self.key_usable = summary.key_reason == 0
+        self.may_sign = summary.key_usage == 0 or bool(summary.key_usage & _CRL_SIGN)
+        self.window = (summary.not_before, summary.not_after)
+
+    @cached_property
+    def identity(self) -> bytes:
+        return hashlib.sha256(self.subject + self.spki).digest()
+
+
+class Signers:
+    """The keys that may sign CRLs under a trust store.
+
+    Args:
+        trust: anchors and CAs.
+        certificates: of CRL signers that are no CAs, or have keys for CRLs alone; each needs a path to an anchor.
+        engine: the process's own if None.
+    """
+
+    def __init__(self, trust: TrustStore, certificates: Sequence[bytes] = (), *, engine: Engine | None = None) -> None:
+        self._engine = engine
+        self._others = [*trust.certificates[len(trust.anchors) :], *certificates]
+        self._anchors = list(trust.anchors)
+        self._candidates = [
+            one
+            for der, anchor in [*((der, True) for der in self._anchors), *((der, False) for der in self._others)]
+            if (one := _Candidate(der, anchor=anchor)).readable
+        ]
+        self._stores: dict[int, TrustStore | None] = {}
+        self._verifiers: dict[int, Verifier | None] = {}
+        self._paths: dict[tuple[bytes, int], tuple[bytes, ...]] = {}
+
+    def find(self, crl: Crl, at: int) -> list[Signer] | Reason:
+        """The certificates with the key that signed `crl`, whose paths are good at that time; or why there are none."""
+        summary, parts = crl.summary, crl.parts
+        named = [one for one in self._candidates if _same_name(one.subject, parts.issuer)]
+        if not named:
+            return Reason.CRL_ISSUER_UNKNOWN
+        named.sort(key=lambda one: (one.key_id != parts.authority_key_id, not one.anchor))
+        message = summary.digest or parts.tbs
+        signed: dict[bytes, bool] = {}
+        found: list[Signer] = []
+        why = Reason.CRL_SIGNATURE_WRONG
+        for one in named:
+            if one.identity not in signed:
+                signed[one.identity] = one.key_usable and self._signed(
+                    summary.signature_algorithm, one.spki, message, parts.signature
+                )
+            if not signed[one.identity]:
+                continue
+            if not one.may_sign:
+                why = Reason.CRL_ISSUER_KEY_USAGE
+                continue
+            if anchors := self._anchors_of(one, at):
+                found.append(Signer(one.der, one.identity, anchors, one.anchor))
+            elif why is not Reason.CRL_ISSUER_KEY_USAGE:
+                why = Reason.CRL_ISSUER_UNKNOWN
+        return found or why
+
+    def good(self, identity: bytes, anchors: Iterable[bytes], revocation: Revocation, at: int) -> bool:
+        """Whether, under each of those anchors, a certificate with that key has a path on which nothing is revoked.
+
+        Args:
+            revocation: what is asked; its lists should be of signers who are good.
+        """
+        return all(self._good_under(identity, anchor, revocation, at) for anchor in anchors)
+
+    def _good_under(self, identity: bytes, anchor: bytes, revocation: Revocation, at: int) -> bool:
+        if identity == anchor:
+            return True  # an anchor is trusted of itself
+        index = next(
+            (i for i, der in enumerate(self._anchors) if _Candidate(der, anchor=True).identity == anchor), None
+        )
+        if index is None or (store := self._store(index)) is None:
+            return False
+        judge = Verifier(store, _STRICT, revocation=revocation, engine=self._engine)
+        certificates = [one.der for one in self._candidates if one.identity == identity and one.may_sign]
+        if not certificates:
+            return False
+        return any(verdict.ok for verdict in judge.verify_certificates(certificates, at=at))
+
+    def _signed(self, algorithm: int, spki: bytes, message: bytes, signature: bytes) -> bool:
+        name = _ALGORITHMS[algorithm]
+        mode = Mode.parse(f"{name}-der" if name.startswith("ecdsa") else name)
+        batch = SignatureBatch([spki], [signature], [message], mode, prehashed=name != "ed25519")
+        return verify_signatures(batch, engine=self._engine)[0].reason is Reason.SIGNATURE_OK
+
+    def _anchors_of(self, one: _Candidate, at: int) -> tuple[bytes, ...]:
+        key = (one.der, at)
+        if key not in self._paths:
+            self._paths[key] = tuple(sorted(set(self._lead_to(one, at))))
+        return self._paths[key]
+
+    def _lead_to(self, one: _Candidate, at: int) -> Iterator[bytes]:
+        if one.anchor:
+            if one.window[0] <= at <= one.window[1]:
+                yield one.identity
+            return
+        for index, der in enumerate(self._anchors):
+            verifier = self._verifier(index)
+            if verifier is None:
+                continue
+            if verifier.verify_certificates([one.der], at=at)[0].reason is Reason.CERTIFICATE_OK:
+                yield _Candidate(der, anchor=True).identity
+
+    def _store(self, index: int) -> TrustStore | None:
+        """Of one anchor alone, so that what is found good is good under that one."""
+        if index not in self._stores:
+            try:
+                self._stores[index] = TrustStore([self._anchors[index]], self._others)
+            except TrustError:
+                self._stores[index] = None
+        return self._stores[index]
+
+    def _verifier(self, index: int) -> Verifier | None:
+        if index not in self._verifiers:
+            store = self._store(index)
+            self._verifiers[index] = None if store is None else Verifier(store, _PROFILE, engine=self._engine)
+        return self._verifiers[index]
+
+
+def _part(der: bytes, part: object) -> bytes:
+    offset, length = part.offset, part.length  # type: ignore[attr-defined]
+    return der[offset : offset + length]
+
+
+def _same_name(one: bytes, other: bytes) -> bool:
+    equal = ffi.new("uint32_t *")
+    if one == other:
+        return True
+    status = lib.seki_name_equal(one, len(one), other, len(other), equal)
+    return bool(status == lib.SEKI_OK and equal[0])
