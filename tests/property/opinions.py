@@ -161,6 +161,7 @@ def _extension_policies() -> tuple[ExtensionPolicy, ExtensionPolicy]:
 
 _UNREAD: Final = (
     ValueError,
+    TypeError,  # of a Name with an attribute of a type that it does not expect
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,

@@ -635,13 +635,20 @@ def _loose(seen: Seen) -> asn1_x509.Certificate:
     return asn1_x509.Certificate.load(seen.case.leaf)
 
 
+def _subject(certificate: x509.Certificate | str) -> str | None:
+    """Its subject, as far as it can show it."""
+    try:
+        return None if isinstance(certificate, str) else certificate.subject.rfc4514_string()
+    except (ValueError, TypeError):
+        return None
+
+
 def _passes_without_listed_issuers(seen: Seen) -> bool:
     """Whether there is a path for a peer when the CAs that the profile lists are taken away."""
     listed, family = set(seen.batch.profile.issuers), seen.case.family
 
     def others(several: list[bytes]) -> list[bytes]:
-        read = ((one, seen.reader.certificate(one)) for one in several)
-        return [one for one, c in read if isinstance(c, str) or c.subject.rfc4514_string() not in listed]
+        return [one for one in several if _subject(seen.reader.certificate(one)) not in listed]
 
     left = replace(family, anchors=others(family.anchors), configured=others(family.configured))
     case = Case(left, seen.case.leaf, seen.case.sent, seen.case.notes)
@@ -690,8 +697,8 @@ def _names_differ_in_form(seen: Seen) -> bool:
 
 def _self_issued_below(seen: Seen) -> bool:
     """Whether OpenSSL takes a path, and `cryptography` every link of one, and nothing but what it does not know of CAs of one
-    name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names, or
-    an empty one on DNS names."""
+    name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names or
+    URIs, or an empty one on DNS names."""
     return _openssl_takes_a_path(seen) and any(
         seen.reader.links_hold(path) and (_length_if_counted(path) or _unprocessed_constraints(path))
         for path in seen.reader.chains(seen.case)
@@ -715,7 +722,8 @@ def _length_if_counted(path: list[x509.Certificate]) -> bool:
 def _unprocessed_constraints(path: list[x509.Certificate]) -> bool:
     found = [_extensions(ca)[NC].value for ca in path[1:] if NC in _extensions(ca)]
     trees = [tree for one in found for tree in (*(one.permitted_subtrees or ()), *(one.excluded_subtrees or ()))]
-    return any(isinstance(tree, x509.DirectoryName) or tree == x509.DNSName("") for tree in trees)
+    unprocessed = (x509.DirectoryName, x509.UniformResourceIdentifier)
+    return any(isinstance(tree, unprocessed) or tree == x509.DNSName("") for tree in trees)
 
 
 def _profile_purposes(seen: Seen) -> bool:
@@ -758,7 +766,7 @@ def _listed_issuer(seen: Seen) -> Callable[[list[bytes]], bool]:
 
     def check(path: list[bytes]) -> bool:
         read = [seen.reader.certificate(one) for one in path[1:]]
-        return any(isinstance(one, str) or one.subject.rfc4514_string() in listed for one in read)
+        return any(isinstance(one, str) or _subject(one) in listed for one in read)
 
     return check
 
@@ -936,7 +944,7 @@ RULES += (
             "profile-issuers-only",
             peer,
             "issuer-not-allowed issuer-expired issuer-not-yet-valid path-too-long algorithm-not-allowed policy path-refused "
-            "name-constraints",
+            "name-constraints certificate-extension-unknown-critical",
             "the profile lists its issuers: the peer takes no path that any of them is on",
             lambda seen, peer=peer: (  # type: ignore[misc]
                 bool(seen.batch.profile.issuers) and not seen.passes_on(peer, _listed_issuer(seen))
