@@ -35,7 +35,7 @@ from tests.property.der import Refused, by_asn1crypto
 from tests.property.opinions import OK, Core, OpenSsl, Pyca
 from tests.property.paths import FORM, FORM_SHARE, as_json, from_json
 from tests.property.rules import RULES as OPENSSL_RULES
-from tests.property.rules import Rule, Seen
+from tests.property.rules import Rule, Seen, openssl_takes_a_path
 
 from sekisho.reasons import Reason
 
@@ -176,6 +176,30 @@ RULES: Final[tuple[Rule, ...]] = (
         "address-constraints",
         "RFC 5280, 4.2.1.10: it has no constraints on addresses and other rare kinds of names",
         lambda seen: _words("No containment checker available")(seen) and b"\x55\x1d\x1e" in b"".join(_cas(seen)),
+    ),
+    _rule(
+        "empty-dns-constraint",
+        "RFC 5280, 4.2.1.10: any name is made from an empty one by adding labels; OpenSSL takes a path",
+        lambda seen: (
+            _words("are in the permitted namespace")(seen)
+            and any(b"\x30\x02\x82\x00" in ca for ca in _cas(seen))
+            and openssl_takes_a_path(seen)
+        ),
+    ),
+    _rule(
+        "path-not-built",
+        "RFC 4158: its builder finds no issuer of that name, which others write in another form (7.1); OpenSSL takes a path",
+        lambda seen: _words("no issuer matching")(seen) and openssl_takes_a_path(seen),
+    ),
+    _rule(
+        "its-failure",
+        "it ends on an exception of its own over qualifiers of policies; OpenSSL takes a path",
+        lambda seen: _words("^fails: TypeError: unhashable type")(seen) and openssl_takes_a_path(seen),
+    ),
+    _rule(
+        "directory-attributes",
+        "RFC 5280, 4.2.1.8: values of any type; asn1crypto reads PrintableStrings alone; OpenSSL takes a path",
+        lambda seen: seen.pyca == "unreadable" and b"\x55\x1d\x09" in seen.case.leaf and openssl_takes_a_path(seen),
     ),
     _rule(
         "its-reader", "asn1crypto does not read the leaf, for a reason that tests.property.der has", _only_asn1crypto

@@ -455,7 +455,7 @@ RULES: Final[tuple[Rule, ...]] = (
         lambda seen: (
             seen.batch.profile.clock_skew > 0
             and seen.ends_within(seen.batch.profile.clock_skew)
-            and _openssl_takes_a_path(seen)
+            and openssl_takes_a_path(seen)
         ),
     ),
     # ---- we accept, cryptography refuses
@@ -469,7 +469,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "pyca-names-by-octets",
         "cryptography",
         "RFC 5280, 7.1: names that differ in case, spaces or string type are one name; it compares octets, OpenSSL does not",
-        lambda seen: _names_differ_in_form(seen) and _openssl_takes_a_path(seen),
+        lambda seen: _names_differ_in_form(seen) and openssl_takes_a_path(seen),
     ),
     _accept(
         "pyca-self-issued",
@@ -674,7 +674,7 @@ def _all_cas(seen: Seen) -> list[bytes]:
     return [*seen.case.sent, *family.configured, *family.anchors]
 
 
-def _openssl_takes_a_path(seen: Seen) -> bool:
+def openssl_takes_a_path(seen: Seen) -> bool:
     """Each path by itself or by names alone, with the last second included where a validity ends, and the profile's skew."""
     return any(seen.openssl_asked(way, skew) == 0 for skew in seen.skews for way in (EACH, PINNED))
 
@@ -699,7 +699,7 @@ def _self_issued_below(seen: Seen) -> bool:
     """Whether OpenSSL takes a path, and `cryptography` every link of one, and nothing but what it does not know of CAs of one
     name in a row stands in the way: a path length that would not do if they counted, or constraints on directory names or
     URIs, or an empty one on DNS names."""
-    return _openssl_takes_a_path(seen) and any(
+    return openssl_takes_a_path(seen) and any(
         seen.reader.links_hold(path) and (_length_if_counted(path) or _unprocessed_constraints(path))
         for path in seen.reader.chains(seen.case)
         if any(_self_issued(ca) for ca in path[1:-1])
