@@ -55,6 +55,15 @@ def _summary_fault(one: bytes) -> int:
     return int(reason[0] or summary.key_reason or unknown)
 
 
+def _maps_any_policy(one: bytes) -> bool:
+    """RFC 5280, 6.1.4 (a)."""
+    try:
+        mappings = asn1_x509.Certificate.load(one).policy_mappings_value
+        return mappings is not None and any("any_policy" in mapping.native.values() for mapping in mappings)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 @lru_cache(maxsize=64)
 def _faults_of(anchors: tuple[bytes, ...], configured: tuple[bytes, ...]) -> dict[bytes, str]:
     reasons = np.zeros(len(anchors) + len(configured), dtype=np.uint16)
@@ -187,6 +196,8 @@ class Seen:
         for one in self.case.sent:
             if (reason := _summary_fault(one)) and one not in family.anchors:
                 found.setdefault(one, Reason(reason).kebab)
+            elif one not in family.anchors and _maps_any_policy(one):
+                found.setdefault(one, "policy")
             elif one not in store and not _fits(self.reader.certificate(one), self.batch.profile, sent=True):
                 found.setdefault(one, "does-not-fit-the-profile")
         for one in store:
