@@ -50,7 +50,7 @@ typedef struct {
     uint32_t key_length;
     uint64_t key_exponent;
     int64_t not_before, not_after;
-    bool is_ca;
+    uint8_t kind;             /* seki_certificate_kind */
     seki_kept_points points;
     seki_finding findings[SEKI_CACHE_PATHS];
 } seki_entry;

@@ -88,8 +88,8 @@ static bool value_read(uint32_t kind, const seki_extension *extension, seki_crl_
     case SEKI_CRL_EXT_ISSUER_ALT_NAME:
         out->issuer_alt_name = value;
         return seki_general_names_value_is_valid(value, fault);
-    case SEKI_CRL_EXT_NUMBER:
-        return number_read(value, &out->number, fault);
+    case SEKI_CRL_EXT_NUMBER: /* "MUST be non-critical": whoever marks it means something else by it */
+        return !extension->critical && number_read(value, &out->number, fault);
     case SEKI_CRL_EXT_DELTA:
         out->flags |= SEKI_CRL_IS_DELTA;
         return extension->critical && number_read(value, &out->base_number, fault);

@@ -74,7 +74,7 @@ seki_revocation_finding seki_way_revocation(const seki_trust *trust, int32_t way
                                                   .signer = above->identity,
                                                   .points = &ca->points,
                                                   .serial = seki_serial_magnitude(ca->certificate.serial),
-                                                  .is_ca = ca->certificate.is_ca,
+                                                  .kind = seki_kind_of(&ca->certificate),
                                                   .at = at}));
     }
     return all;
@@ -102,7 +102,7 @@ seki_revocation_finding seki_authorities_revocation(const seki_trust *trust, con
                                                   .signer = signer,
                                                   .points = &points,
                                                   .serial = seki_serial_magnitude(ca->serial),
-                                                  .is_ca = ca->is_ca,
+                                                  .kind = seki_kind_of(ca),
                                                   .at = at}));
     }
     return all;

@@ -177,7 +177,8 @@ static void weigh(asking *a, uint32_t number, uint16_t reasons, bool indirect)
     int32_t at = a->in_force->overlay_of[number];
     const seki_source *newer = at >= 0 ? &a->in_force->overlay->sources[at] : NULL;
     /* (b)(2)(ii) and (iii): of user certificates alone, of CA certificates alone. */
-    if ((source->flags & (q->is_ca ? SEKI_CRL_ONLY_USER : SEKI_CRL_ONLY_CA)) != 0)
+    if (((source->flags & SEKI_CRL_ONLY_USER) != 0 && q->kind != SEKI_KIND_USER)
+        || ((source->flags & SEKI_CRL_ONLY_CA) != 0 && q->kind != SEKI_KIND_CA))
         return;
     /* (b)(1): what another than the certificate's issuer publishes must say that it is indirect. */
     if (indirect && (source->flags & SEKI_CRL_IS_INDIRECT) == 0)
@@ -322,7 +323,7 @@ seki_status seki_revocation_ask_one(seki_revocation *revocation, const uint8_t *
                                          .signer = signer,
                                          .points = &points,
                                          .serial = seki_serial_magnitude(parsed.serial),
-                                         .is_ca = parsed.is_ca,
+                                         .kind = seki_kind_of(&parsed),
                                          .at = at};
     seki_revocation_answer answer;
     seki_revocation_ask(in_force, &limits, &question, 1, &answer);

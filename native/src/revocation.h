@@ -26,13 +26,25 @@ typedef struct {
     bool same_key;   /* only CRLs signed by the key that signed the certificate count */
 } seki_revocation_limits;
 
+/* What a list of user certificates alone, or of CA certificates alone, is asked about (RFC 5280, 6.3.3 (b)(2)). */
+typedef enum {
+    SEKI_KIND_UNTOLD = 0, /* of version 1 or 2, which cannot say: neither list speaks of it */
+    SEKI_KIND_USER = 1,
+    SEKI_KIND_CA = 2
+} seki_certificate_kind;
+
+static inline seki_certificate_kind seki_kind_of(const seki_certificate *certificate)
+{
+    return certificate->version < 3 ? SEKI_KIND_UNTOLD : certificate->is_ca ? SEKI_KIND_CA : SEKI_KIND_USER;
+}
+
 typedef struct {
     const uint8_t *anchor;            /* 32: identity of the path's trust anchor (seki_issuer_identity) */
     const seki_issuer_points *issuer; /* of the certificate's issuer */
     const uint8_t *signer;            /* 32: identity of the key that verified the certificate */
     const seki_points *points;        /* of its distribution points */
     seki_span serial;                 /* magnitude */
-    bool is_ca;
+    uint8_t kind;                     /* seki_certificate_kind */
     int64_t at;                       /* the time of judgement */
 } seki_revocation_question;
 

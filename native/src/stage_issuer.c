@@ -178,7 +178,7 @@ static void remember(const seki_login_call *call, const seki_judgement *j, seki_
     entry->key_exponent = row->key.exponent;
     entry->not_before = leaf->not_before;
     entry->not_after = leaf->not_after;
-    entry->is_ca = leaf->is_ca;
+    entry->kind = (uint8_t)seki_kind_of(leaf);
     memcpy(row->cached.key, row->key.bytes, row->key.length);
     int64_t skew = verifier->profile.clock_skew;
     entry->findings[0] = (seki_finding){

@@ -58,7 +58,7 @@ static void question_of(const seki_login_call *call, seki_login_scratch *scratch
         .signer = entry->issuer,
         .points = points,
         .serial = row->known ? (seki_span){entry->serial, entry->serial_length} : seki_serial_magnitude(row->leaf.serial),
-        .is_ca = row->known ? entry->is_ca : row->leaf.is_ca,
+        .kind = row->known ? entry->kind : (uint8_t)seki_kind_of(&row->leaf),
         .at = row->at,
     };
 }

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from cryptography import x509
+
 from sekisho.reasons import Reason
 from tests.conformance.crl_facts import CrlFacts
 from tests.conformance.facts import WEAK_HASHES, CertificateFacts
 from tests.conformance.outcomes import Rule
 from tests.conformance.path_cases import PathFacts
 from tests.conformance.peers import ask_openssl
+from tests.conformance.revocation_cases import CrlCase
 from tests.conformance.signed_data import SignedDataFacts
 
 RSA_BITS_MIN: Final = 2048  # FIPS 186-5, 5.1
@@ -388,6 +391,24 @@ PARSE_RULES: Final[tuple[Rule, ...]] = ()
 def _limit_of_rustls(facts: CrlFacts) -> bool:
     return facts.said.startswith("Unsupported") and facts.is_of_every_kind
 
+
+def _is_indirect(case: CrlCase) -> bool:
+    read = case.summary
+    found = None if read is None else read.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+    return found is not None and bool(found.value.indirect_crl)
+
+
+CRL_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "crl-indirect",
+        "a list of the certificate's own issuer that says it is indirect: RFC 5280, 6.3.3 (b)(1), and PKITS 4.14.22 take it; "
+        "BoringSSL does not support it",
+        "accept",
+        _is_indirect,
+        witnesses=("boringssl-pki/crl/bad_idp_indirectcrl",),
+    ),
+)
+"""BoringSSL's CRLs."""
 
 CRL_PARSE_RULES: Final[tuple[Rule, ...]] = (
     # ---- we refuse what the suite calls valid

@@ -78,6 +78,7 @@ class PathCase:
     `anchor_constrains`: the suite wants the anchor certificate's own extensions obeyed, policies among them.
     `anchor_is_a_key`: the suite wants nothing of the anchor obeyed but its name and key.
     `said`: what the suite's own verifier said, as text.
+    `crls`: that are to be asked; `by_crls`: whether they decide.
     """
 
     suite: str
@@ -90,12 +91,13 @@ class PathCase:
     settings: Settings
     expected: bool | None
     gated: bool = True
-    waiting: str = ""
+    by_crls: bool = False
     client: bool = True
     peer_name: tuple[str, str] | None = None
     anchor_constrains: bool = False
     anchor_is_a_key: bool = False
     said: str = ""
+    crls: tuple[bytes, ...] = ()
 
     @property
     def id(self) -> str:
@@ -115,7 +117,6 @@ class PathCase:
             reason=reason,
             facts=self.facts,
             gated=self.gated,
-            waiting=self.waiting,
             openssl=openssl,
             cryptography=cryptography,
         )
@@ -268,7 +269,8 @@ def _limbo_case(one: dict[str, Any]) -> PathCase:
         ),
         expected=one["expected_result"] == "SUCCESS",
         gated=section != "webpki",
-        waiting="CRLs" if "has-crl" in one["features"] or one["crls"] or section == "crl" else "",
+        crls=tuple(_pem(text) for text in one["crls"]),
+        by_crls="has-crl" in one["features"] or bool(one["crls"]) or section == "crl",
         client=one["validation_kind"] == "CLIENT",
         peer_name=(names[0]["kind"], names[0]["value"]) if names else None,
     )
@@ -306,7 +308,7 @@ def pkits() -> tuple[list[PathCase], int]:
         {"what", "sources", "licence", "validation_time", "notes", "cases", "certs", "crls"},
     )
     at = _seconds(data["validation_time"].split()[0])
-    return [_pkits_case(one, data["certs"], at) for one in data["cases"]], len(data["cases"])
+    return [_pkits_case(one, data["certs"], data["crls"], at) for one in data["cases"]], len(data["cases"])
 
 
 def pkits_certificates() -> list[bytes]:
@@ -315,7 +317,7 @@ def pkits_certificates() -> list[bytes]:
     return [base64.b64decode(text) for text in data["certs"].values()]
 
 
-def _pkits_case(one: dict[str, Any], certificates: dict[str, str], at: int) -> PathCase:
+def _pkits_case(one: dict[str, Any], certificates: dict[str, str], crls: dict[str, str], at: int) -> PathCase:
     only(one, _PKITS_FIELDS, one["id"])
     *authorities, leaf = one["chain"]
     policies = one["initial_policy_set"]
@@ -334,7 +336,8 @@ def _pkits_case(one: dict[str, Any], certificates: dict[str, str], at: int) -> P
             inhibit_any_policy=one["initial_any_policy_inhibit"],
         ),
         expected=one["expected_valid"],
-        waiting="CRLs" if one["section"] in _PKITS_REVOCATION or "crl" in one["needs"] else "",
+        crls=tuple(base64.b64decode(crls[name]) for name in one["crls"]),
+        by_crls=one["section"] in _PKITS_REVOCATION or "crl" in one["needs"],
         said=one["openssl_3_0_22_verify"],
     )
 

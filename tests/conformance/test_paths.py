@@ -14,6 +14,7 @@ from tests.conformance.exceptions import PATH_RULES
 from tests.conformance.outcomes import NO_ANSWER, Ledger, settle
 from tests.conformance.path_cases import PathCase, all_path_cases, chains, limbo, pkits, verdict
 from tests.conformance.peers import ask_cryptography, ask_openssl_all
+from tests.conformance.revocation_cases import verdict_with_crls
 from tests.conformance.suites import ROOT
 
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suites are missing: {ROOT}")
@@ -31,7 +32,11 @@ def test_suite(suite: str, engine: Engine, ledger: Ledger) -> None:
     cases, enumerated = SUITES[suite]()
     openssl = ask_openssl_all(cases)
     outcomes = [
-        case.outcome(verdict(case, engine), theirs, ask_cryptography(case))
+        case.outcome(verdict_with_crls(case, engine))
+        if case.by_crls  # the peers are not told of CRLs here
+        else case.outcome(
+            verdict_with_crls(case, engine) if case.crls else verdict(case, engine), theirs, ask_cryptography(case)
+        )
         for case, theirs in zip(cases, openssl, strict=True)
     ]
     settlement = ledger.add(settle(outcomes, PATH_RULES, enumerated=enumerated))
@@ -40,7 +45,7 @@ def test_suite(suite: str, engine: Engine, ledger: Ledger) -> None:
 
 def test_fewer_differences_than_peers(engine: Engine) -> None:
     """On x509-limbo outside webpki::*: what differs here, written down or not, against what differs there."""
-    cases = [case for case in limbo()[0] if case.gated and not case.waiting]
+    cases = [case for case in limbo()[0] if case.gated and not case.by_crls]
     ours = sum(not case.outcome(verdict(case, engine)).agrees for case in cases)
     theirs = [one for one in zip(cases, ask_openssl_all(cases), strict=True) if one[1] is not None]
     if theirs:
@@ -61,11 +66,30 @@ def test_sent_and_configured_intermediates_are_one(engine: Engine) -> None:
     assert different == []
 
 
-def test_what_waits_for_revocation_is_a_path_all_the_same(engine: Engine) -> None:
-    """A valid case that waits for CRLs must already be valid without them, but for exceptions."""
-    waiting = [case for case in all_path_cases() if case.waiting and case.expected]
-    outcomes = [replace(case.outcome(verdict(case, engine)), waiting="") for case in waiting]
-    assert settle(outcomes, PATH_RULES, enumerated=len(waiting)).failures == []
+def test_what_crls_decide_is_a_path_all_the_same(engine: Engine) -> None:
+    """A valid case that CRLs decide must already be valid without them, but for exceptions."""
+    decided = [case for case in all_path_cases() if case.by_crls and case.expected]
+    outcomes = [case.outcome(verdict(case, engine)) for case in decided]
+    rules = [replace(rule, witnesses=()) for rule in PATH_RULES]
+    assert settle(outcomes, rules, enumerated=len(decided)).failures == []
+
+
+def test_crls_with_cas_sent_and_configured(engine: Engine) -> None:
+    """Whether the CAs of a chain came with the leaf or stand in the trust store, CRLs say the same of it."""
+    different = []
+    for case in pkits()[0]:
+        sent, configured = (verdict_with_crls(case, engine, configured=how) for how in (False, True))
+        if (sent is Reason.CERTIFICATE_OK) != (configured is Reason.CERTIFICATE_OK):
+            different.append(f"{case.id}: {sent.kebab} sent, {configured.kebab} configured")
+    assert different == []
+
+
+def test_what_crls_do_not_decide_is_the_same_with_them(engine: Engine) -> None:
+    """With every certificate known to be good the verdicts are those without revocation."""
+    for case in pkits()[0]:
+        if not case.by_crls:
+            with_, without = verdict_with_crls(case, engine), verdict(case, engine)
+            assert (with_ is Reason.CERTIFICATE_OK) == (without is Reason.CERTIFICATE_OK), case.id
 
 
 # What BoringSSL and OpenSSL call a fault, and the reasons of ours that are right for it.  A CA certificate with a fault of
@@ -99,7 +123,7 @@ def test_refusals_have_the_right_reason(suite: str, engine: Engine) -> None:
     for case in SUITES[suite]()[0]:
         reason = verdict(case, engine)
         right = set().union(*(reasons for text, reasons in RIGHT_REASONS.items() if re.search(text, case.said)))
-        if case.waiting or not case.gated or case.expected or reason in NO_ANSWER or not right:
+        if case.by_crls or not case.gated or case.expected or reason in NO_ANSWER or not right:
             continue
         told += 1
         if case.facts.leaf.is_ca:

@@ -10,7 +10,6 @@ from tests.conformance.suites import ROOT, read
 pytestmark = pytest.mark.skipif(not ROOT.is_dir(), reason=f"the conformance suites are missing: {ROOT}")
 
 FILES = {
-    "boringssl-pki/crl.json": "CRLs",
     "boringssl-pki/ocsp.json": "OCSP",
 }
 _FIELDS = {"what", "source", "licence", "notes", "cases", "verify_time", "max_age_seconds"}

@@ -97,7 +97,12 @@ def points(
 
 def identity(made: Made) -> bytes:
     """SHA-256 of subject and SubjectPublicKeyInfo: what an issuer is known by."""
-    certificate = x509.load_der_x509_certificate(made.der)
+    return identity_of(made.der)
+
+
+def identity_of(der: bytes) -> bytes:
+    """The same of a certificate in DER."""
+    certificate = x509.load_der_x509_certificate(der)
     spki = certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -145,7 +145,14 @@ class Builder:
             self.deltas.append(one)
             return None
         mark = self._mark(one.scope)
-        reason = judge_complete(one, mark, self.at, self.store.skew, expired_too=self.expired_too)
+        reason = judge_complete(
+            one,
+            mark,
+            self.at,
+            self.store.skew,
+            expired_too=self.expired_too,
+            unnumbered=self.store.unnumbered,
+        )
         if reason is None and one.source in superseded:
             reason = Reason.CRL_TIME_WENT_BACK
         if reason is None and one.scope in by_scope:
@@ -187,6 +194,8 @@ class Builder:
             revocation.publish(trial)
             good = {index for index, source in pending.items() if self._signer_is_good(revocation, source)}
             if not good:
+                good = self._vouching_for_themselves(base, pending, accepted, number)
+            if not good:
                 dismissed = set(pending)
                 break
             accepted |= good
@@ -215,6 +224,21 @@ class Builder:
         Path(base.path).unlink()
         Path(whole.path).rename(base.path)
         return Snapshot(base.path)
+
+    def _vouching_for_themselves(
+        self, base: Snapshot, pending: dict[int, SnapshotSource], accepted: set[int], number: int
+    ) -> set[int]:
+        """Of those left, the lists of signers whose CA says in their certificate that their own list tells of it.
+
+        That is, every distribution point of the certificate names its subject as the cRLIssuer (PKITS 4.14.30): nobody else can.
+        """
+        for index, source in pending.items():
+            if self.store.signers.vouches_for_itself(source.signer):
+                revocation = Revocation()
+                revocation.publish(self._subset(base, accepted | {index}, number, "trial"))
+                if self._signer_is_good(revocation, source):
+                    return {index}
+        return set()
 
     def _anchor_identities(self) -> Iterator[bytes]:
         for report in self.store.trust.issuers:

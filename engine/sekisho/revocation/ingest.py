@@ -150,16 +150,21 @@ def examine(
     return Candidate(name, crl, summary, tuple(found), anchors, scope)
 
 
-def judge_complete(one: Candidate, mark: Mark | None, at: int, skew: int, *, expired_too: bool) -> Reason | None:
+def judge_complete(
+    one: Candidate, mark: Mark | None, at: int, skew: int, *, expired_too: bool, unnumbered: bool
+) -> Reason | None:
     """Whether a complete CRL may be taken now; None if so.
 
     Args:
         mark: how far its scope has come.
         expired_too: take it though its nextUpdate has passed, for judging past times.
+        unnumbered: take it though it has no cRLNumber.
     """
     summary = one.summary
     if summary.only_attribute:
         return Reason.CRL_SCOPE_UNSUPPORTED
+    if summary.number is None and not unnumbered:  # RFC 5280, 5.2.3: MUST include; by it an older list is known
+        return Reason.CRL_EXTENSION_MALFORMED
     reason = _judge_times(summary, at, skew, expired_too=expired_too)
     return _judge_order(summary, mark) if reason is None else reason
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+from cryptography import x509
+
 from sekisho._native import check, ffi, lib
 from sekisho.engine import Engine
 from sekisho.modes import Mode
@@ -142,6 +144,11 @@ class Signers:
         """
         return all(self._good_under(identity, anchor, revocation, at) for anchor in anchors)
 
+    def vouches_for_itself(self, identity: bytes) -> bool:
+        """Whether each certificate with that key says that the list of its own subject tells whether it is revoked."""
+        found = [one for one in self._candidates if one.identity == identity]
+        return bool(found) and all(_points_to_itself(one.der) for one in found)
+
     def _good_under(self, identity: bytes, anchor: bytes, revocation: Revocation, at: int) -> bool:
         if identity == anchor:
             return True  # an anchor is trusted of itself
@@ -194,6 +201,17 @@ class Signers:
             store = self._store(index)
             self._verifiers[index] = None if store is None else Verifier(store, _PROFILE, engine=self._engine)
         return self._verifiers[index]
+
+
+def _points_to_itself(der: bytes) -> bool:
+    """Whether every distribution point of a certificate names its subject as the cRLIssuer (RFC 5280, 4.2.1.13)."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
+    own = [x509.DirectoryName(certificate.subject)]
+    return all(point.crl_issuer == own for point in points)
 
 
 def _part(der: bytes, part: object) -> bytes:

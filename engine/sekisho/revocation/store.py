@@ -51,6 +51,7 @@ class RevocationStore:
         archive: a folder in which each CRL that is taken is kept once.
         keep: bases to keep.
         skew: seconds by which a CA's clock may be ahead.
+        unnumbered: take CRLs without a cRLNumber, as version 1 has none: an older one is then known by its thisUpdate alone.
         filter_ppm: false positives of the filters, in a million; 0: the core's default.
         engine: the process's own if None.
 
@@ -69,6 +70,7 @@ class RevocationStore:
         archive: str | os.PathLike[str] | None = None,
         keep: int = KEEP_DEFAULT,
         skew: int = SKEW_DEFAULT,
+        unnumbered: bool = False,
         filter_ppm: int = 0,
         engine: Engine | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class RevocationStore:
         self._keep = max(keep, 1)
         self.skew = skew
         self.filter_ppm = filter_ppm
+        self.unnumbered = unnumbered
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_strangers(self.directory)
         try:

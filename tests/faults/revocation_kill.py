@@ -1,0 +1,177 @@
+"""kill -9 at random moments of build, delta, rollback and swap: `python -m tests.faults.revocation_kill --count 200 --seed 1`.
+
+A child works on a store: complete lists, deltas, rollbacks.  It is killed at a random moment; then the store is opened, and what
+is in force must be one whole state that the child had reached, or the one that it was reaching: every list of one generation,
+never two of them mixed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.unit.chains import Made, leaf, make
+from tests.unit.crls import crl, partition, points, serial_of
+
+from sekisho.engine import Engine
+from sekisho.reasons import Reason
+from sekisho.revocation.store import RevocationStore
+from sekisho.testing import AT
+from sekisho.trust import TrustStore
+from sekisho.verifier import Verifier
+
+PARTITIONS = "abcd"
+ENTRIES = 300
+PREPARED = 6
+FIRST = 10_000_000
+
+
+def entries_of(generation: int, partition_: str, delta: bool) -> list[int]:
+    """Serials that tell the generation: each partition of one has the same marker in it."""
+    start = FIRST + generation * 100 + PARTITIONS.index(partition_)
+    return [start] if delta else [start, *range(1, ENTRIES)]
+
+
+def lists_of(root: Made, generation: int) -> tuple[list[bytes], list[bytes]]:
+    """The complete lists of a generation, and the deltas that follow them."""
+    number = 10 * generation
+    complete = [
+        crl(
+            root,
+            entries_of(generation, one, delta=False),
+            number=number,
+            this_update=AT + generation,
+            idp=partition(one),
+        )
+        for one in PARTITIONS
+    ]
+    deltas = [
+        crl(
+            root,
+            entries_of(generation + 1, one, delta=True),
+            number=number + 1,
+            base=number,
+            this_update=AT + generation + 1,
+            idp=partition(one),
+        )
+        for one in PARTITIONS
+    ]
+    return complete, deltas
+
+
+def work(directory: Path, first: int) -> None:
+    """Generation after generation: all partitions anew in one update, then a delta to each; says what it begins."""
+    root = make("kill root")
+    prepared = {generation: lists_of(root, generation) for generation in range(first, first + 2 * PREPARED, 2)}
+    with RevocationStore(directory, TrustStore([root.der]), keep=3) as store:
+        for generation, (complete, deltas) in prepared.items():
+            print("begin", generation, flush=True)
+            assert store.update(complete, at=AT + generation).taken == len(PARTITIONS)
+            assert store.update(deltas, at=AT + generation + 1).taken == len(PARTITIONS)
+            if generation % 5 == 0:
+                store.rollback()
+    time.sleep(60)
+
+
+def state_of(directory: Path) -> tuple[int, bool]:
+    """The generation in force, and whether its deltas are; every partition must say the same."""
+    root = make("kill root")
+    with RevocationStore(directory, TrustStore([root.der]), keep=3) as store:
+        if store.base is None:
+            return 0, False
+        numbers = {one.number for one in store.base.sources()}
+        assert len(numbers) == 1, f"lists of several generations in one base: {numbers}"
+        (number,) = numbers
+        assert number is not None
+        generation, sources = number // 10, list(store.base.sources())
+        assert len(sources) == len(PARTITIONS)
+        assert store.base.verify() is None
+        overlay = store.overlay
+        if overlay is not None:
+            assert overlay.verify() is None
+            assert {one.number for one in overlay.sources()} == {number + 1}
+            assert overlay.report.sources == len(PARTITIONS)
+        for source, name in zip(sources, PARTITIONS, strict=True):
+            serials = {entry.serial for index in source.sets for entry in store.base.entries(index)}
+            assert serials == set(entries_of(generation, name, delta=False)), "a list is not whole"
+        # And what is in force judges.
+        judge = Verifier(store.trust, _profile(), revocation=store.revocation, engine=Engine(threads=1))
+        for name in PARTITIONS:
+            holder = leaf(root, "holder", extra=[(points(name), False)])
+            assert serial_of(holder) >= FIRST
+            reason = judge.verify_certificates([holder.der], at=AT + generation + 1)[0].reason
+            assert reason is Reason.CERTIFICATE_OK, reason
+        for path in directory.iterdir():
+            assert not path.name.startswith("new-"), "what a crash left was not swept"
+        return generation, overlay is not None
+
+
+def _profile() -> object:
+    from dataclasses import replace
+
+    from tests.unit.chains import PROFILE
+
+    return replace(PROFILE, name="kill", revocation="required", revocation_grace=604800)
+
+
+def rounds(count: int, seed: int, directory: Path) -> Counter[str]:
+    """Kills a child `count` times; returns in which states it left the store."""
+    luck, seen = random.Random(seed), Counter[str]()
+    generation = 1
+    for _ in range(count):
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.faults.revocation_kill",
+                "--work",
+                str(directory),
+                "--first",
+                str(generation),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        said = [child.stdout.readline().split()]  # it has begun
+        time.sleep(luck.uniform(0, 0.25))
+        os.kill(child.pid, signal.SIGKILL)
+        said += [line.split() for line in child.stdout.read().splitlines()]
+        child.wait()
+        begun = max(int(words[1]) for words in said if words and words[0] == "begin")
+        before = generation - 2
+        after, with_deltas = state_of(directory)
+        assert after == 0 or before - 4 <= after <= begun, f"in force {after}, begun {begun}"
+        seen["nothing" if after == 0 else "with deltas" if with_deltas else "base alone"] += 1
+        generation = begun + 2
+    return seen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=200, help="how often to kill (200)")
+    parser.add_argument("--seed", type=int, default=1, help="decides the moments (1)")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=1, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.work is not None:
+        work(given.work, given.first)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        seen = rounds(given.count, given.seed, Path(folder) / "store")
+    states = ", ".join(f"{count} times {what}" for what, count in seen.most_common())
+    print(
+        f"killed {given.count} times, seed {given.seed}: always a whole state ({states}), {time.monotonic() - started:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()
