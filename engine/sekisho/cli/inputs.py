@@ -33,6 +33,7 @@ __all__ = [
     "pem_blocks",
     "profile_option",
     "read_file",
+    "revocation_option",
     "told",
     "trust_option",
     "trust_store",
@@ -149,6 +150,16 @@ def _authorities(path: str) -> list[Input]:
     if not inside:
         raise Mistake(f"{path}: no file here ends in {', '.join(ENDINGS)}: name them so, or give the files themselves")
     return [found for one in inside for found in certificates_in(str(one))]
+
+
+def revocation_option(function: F) -> F:
+    """The option `--revocation`."""
+    return click.option(
+        "--revocation",
+        metavar="DIR",
+        type=click.Path(exists=True, file_okay=False),
+        help="A store of revocation data (`sekisho revocation build`); without it a profile that wants such data refuses.",
+    )(function)
 
 
 # ---- profiles and modes --------------------------------------------------------------------------

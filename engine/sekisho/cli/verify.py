@@ -31,6 +31,7 @@ from sekisho.cli.inputs import (
     pem_blocks,
     profile_option,
     read_file,
+    revocation_option,
     told,
     trust_option,
     trust_store,
@@ -39,7 +40,10 @@ from sekisho.cli.parts import certificate_key
 from sekisho.modes import Mode
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.snapshot import SnapshotError
+from sekisho.revocation.store import RevocationStore, StoreError
 from sekisho.signatures import SignatureBatch, verify_signatures
+from sekisho.trust import TrustStore
 from sekisho.verdicts import Verdict
 from sekisho.verifier import LoginBatch, Verifier
 
@@ -71,6 +75,7 @@ def command() -> None:
 @command.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @trust_option()
+@revocation_option
 @profile_option
 @when_option()
 @json_option
@@ -79,6 +84,7 @@ def certificate(
     files: tuple[str, ...],
     anchors: tuple[str, ...],
     intermediates: tuple[str, ...],
+    revocation: str | None,
     profile: Profile,
     at: int,
     as_json: bool,
@@ -94,7 +100,7 @@ def certificate(
       sekisho verify certificate *.pem --trust ca/ --profile client-auth-test --at 2026-04-01
     """
     inputs = [one for path in files for one in certificates_in(path)]
-    verifier = told(lambda: Verifier(trust_store(anchors, intermediates), profile))
+    verifier = told(lambda: _verifier(trust_store(anchors, intermediates), profile, revocation))
     verdicts = verifier.verify_certificates([one.der for one in inputs], at=at)
     _answer([_Answer(one.source, verdict) for one, verdict in zip(inputs, verdicts, strict=True)], profile, at, as_json)
 
@@ -102,6 +108,7 @@ def certificate(
 @command.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @trust_option()
+@revocation_option
 @profile_option
 @when_option()
 @json_option
@@ -110,6 +117,7 @@ def chain(
     files: tuple[str, ...],
     anchors: tuple[str, ...],
     intermediates: tuple[str, ...],
+    revocation: str | None,
     profile: Profile,
     at: int,
     as_json: bool,
@@ -125,7 +133,7 @@ def chain(
       sekisho verify chain leaf.cer issuing.cer --trust root.cer --profile client-auth-test
     """
     leaf, *sent = [one for path in files for one in certificates_in(path)]
-    verifier = told(lambda: Verifier(trust_store(anchors, intermediates), profile))
+    verifier = told(lambda: _verifier(trust_store(anchors, intermediates), profile, revocation))
     verdicts = verifier.verify_certificates([leaf.der], [b"".join(one.der for one in sent)], at=at)
     _answer([_Answer(leaf.source, verdicts[0])], profile, at, as_json)
 
@@ -193,6 +201,7 @@ def _public_key(path: str) -> bytes:
 @command.command()
 @click.argument("file")
 @trust_option()
+@revocation_option
 @profile_option
 @keys_option
 @click.option(
@@ -220,6 +229,7 @@ def logins(
     file: str,
     anchors: tuple[str, ...],
     intermediates: tuple[str, ...],
+    revocation: str | None,
     profile: Profile,
     keys: str | None,
     claims_path: str | None,
@@ -255,9 +265,10 @@ def logins(
         loaded: ChallengeKeys | None = challenge_keys(keys) if own else None
         claims = _claims(claims_path, stack) if own else None
         verifier = told(
-            lambda: Verifier(
+            lambda: _verifier(
                 trust_store(anchors, intermediates),
                 profile,
+                revocation,
                 challenges=loaded,
                 claims=claims,
                 audience=audience,
@@ -271,6 +282,16 @@ def logins(
             for line, verdict in zip(lines, verdicts, strict=True):
                 report.add(line, verdict)
     report.finish(within=claims is not None and claims_path is None)
+
+
+def _verifier(trust: TrustStore, profile: Profile, revocation: str | None, **more: Any) -> Verifier:
+    """Over what is in force in that directory of revocation data."""
+    if revocation is None:
+        return Verifier(trust, profile, **more)
+    try:
+        return Verifier(trust, profile, revocation=RevocationStore(revocation, trust).revocation, **more)
+    except (SnapshotError, StoreError) as error:
+        raise Mistake(str(error)) from None
 
 
 def _claims(path: str | None, stack: ExitStack) -> Claims:

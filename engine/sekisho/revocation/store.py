@@ -93,7 +93,7 @@ class RevocationStore:
         self.published: tuple[int, int | None] | None = None
         self._base: Snapshot | None = None
         self._overlay: Snapshot | None = None
-        with self._locked():
+        with self.locked():
             self.sweep()
         self.refresh()
 
@@ -183,7 +183,7 @@ class RevocationStore:
         """
         now = int(time.time()) if at is None else at
         files = list(given_files(given))
-        with self._locked():
+        with self.locked():
             self.refresh()
             return Builder(self, files, now, expired_too, progress).run()
 
@@ -198,7 +198,7 @@ class RevocationStore:
         Raises:
             LookupError: there is none to go back to.
         """
-        with self._locked():
+        with self.locked():
             current = self.state.current
             older = [
                 row for row in self.snapshots() if row.kind == "base" and current is not None and row.id < current[0]
@@ -226,7 +226,7 @@ class RevocationStore:
         return snapshot
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """One process at a time changes the directory."""
         descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
