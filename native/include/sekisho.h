@@ -1049,5 +1049,35 @@ SEKI_MUST_USE seki_status seki_revocation_ask_one(seki_revocation *revocation, c
                                                   const uint8_t anchor[32], const uint8_t signer[32], const seki_profile *profile,
                                                   int64_t at, seki_revocation_status *out);
 
+/* ---- watched certificates --------------------------------------------------------------------- */
+
+/* What must be kept of a certificate to ask about it again and again: no name, no key, no attribute of its holder. */
+typedef struct {
+    uint8_t anchor[32];      /* identity of its path's trust anchor */
+    uint8_t signer[32];      /* identity of the key that signed it */
+    uint8_t issuer_form[32]; /* of its issuer's Name */
+    uint8_t points[4][32];   /* its distribution points */
+    uint16_t reasons[4];
+    uint8_t indirect[4];
+    uint8_t point_count;
+    uint8_t kind;            /* of which lists it can be: seki_certificate_kind in native/src/revocation.h */
+    uint8_t serial_length;
+    uint8_t zero;
+    uint8_t serial[20];
+    uint8_t pad[4];
+} seki_watched;
+
+/* From a certificate in DER whose signature and path were verified.  SEKI_E_ARGUMENT if it is malformed, or has more than four
+ * distribution points, which would not all be asked. */
+SEKI_MUST_USE seki_status seki_watched_of(const uint8_t *certificate, size_t length, const uint8_t anchor[32], const uint8_t signer[32],
+                                          seki_watched *out);
+
+/* Asks about all of them, by one state of what is in force.
+ *   out       rows of them, as seki_revocation_ask_one
+ *   snapshot  id of what was asked; 0: nothing is in force, and every row is REVOCATION_NOT_CONFIGURED */
+SEKI_MUST_USE seki_status seki_revocation_ask_watched(seki_revocation *revocation, uint64_t rows, const seki_watched *watched,
+                                                      const seki_profile *profile, int64_t at, seki_revocation_status *out,
+                                                      uint64_t *snapshot);
+
 /* cdef: end */
 #endif

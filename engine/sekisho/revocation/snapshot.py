@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sekisho._native import check, ffi, lib
+from sekisho._native import NativeError, check, ffi, lib
 from sekisho.batch import Column, ColumnLike
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
@@ -274,6 +274,22 @@ class Snapshot:
                 return
             for one in out[0 : count[0]]:
                 yield _entry(one)
+
+    def find(self, index: int, serial: bytes) -> CrlEntry | None:
+        """The entry of a serial (magnitude, big-endian) in a set as it stands, overlays left aside; None if there is none.
+
+        Raises:
+            NativeError: a page was lost under the map.
+        """
+        column, found = Column.of([serial]), ffi.new("uint8_t[1]")
+        entry, which = ffi.new("seki_crl_entry *"), ffi.new("uint32_t[1]", [index])
+        check(
+            lib.seki_snapshot_look_up(self.native, 1, which, 0, column.native, found, entry),
+            f"looking into set {index}",
+        )
+        if found[0] == 3:
+            raise NativeError("a page of the snapshot was lost")
+        return _entry(entry) if found[0] == 2 else None
 
     def look_up(self, sets: int | NDArray[np.uint32], serials: ColumnLike) -> NDArray[np.uint8]:
         """Looks serials up in sets as they stand, overlays left aside.
