@@ -2,7 +2,7 @@
 
 A child works on a store: complete lists, deltas, rollbacks.  It is killed at a random moment; then the store is opened, and what
 is in force must be one whole state that the child had reached, or the one that it was reaching: every list of one generation,
-never two of them mixed.
+never two of them mixed.  Of watched certificates each change was told once, and none was lost.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from tests.unit.chains import Made, leaf, make
-from tests.unit.crls import crl, partition, points, serial_of
+from tests.unit.chains import PROFILE, Made, leaf, make
+from tests.unit.crls import crl, identity, partition, points, serial_of
 
 from sekisho.engine import Engine
+from sekisho.profiles import Profile
 from sekisho.reasons import Reason
 from sekisho.revocation.store import RevocationStore
+from sekisho.revocation.watch_list import Watched, WatchList
 from sekisho.testing import AT
 from sekisho.trust import TrustStore
 from sekisho.verifier import Verifier
@@ -37,7 +40,15 @@ FIRST = 10_000_000
 def entries_of(generation: int, partition_: str, delta: bool) -> list[int]:
     """Serials that tell the generation: each partition of one has the same marker in it."""
     start = FIRST + generation * 100 + PARTITIONS.index(partition_)
-    return [start] if delta else [start, *range(1, ENTRIES)]
+    if delta:
+        return [start]
+    watched = [serial_of(watched_of(partition_))] if generation // 2 % 2 else []  # revoked in every other generation
+    return [start, *watched, *range(1, ENTRIES)]
+
+
+def watched_of(partition_: str) -> Made:
+    """A certificate that is watched."""
+    return leaf(make("kill root"), f"watched {partition_}", extra=[(points(partition_), False)])
 
 
 def lists_of(root: Made, generation: int) -> tuple[list[bytes], list[bytes]]:
@@ -71,10 +82,17 @@ def work(directory: Path, first: int) -> None:
     """Generation after generation: all partitions anew in one update, then a delta to each; says what it begins."""
     root = make("kill root")
     prepared = {generation: lists_of(root, generation) for generation in range(first, first + 2 * PREPARED, 2)}
-    with RevocationStore(directory, TrustStore([root.der]), keep=3) as store:
+    with (
+        RevocationStore(directory, TrustStore([root.der]), keep=3) as store,
+        WatchList(directory.with_suffix(".watch"), purpose="to be killed") as watch,
+    ):
+        watch.add(
+            Watched(watched_of(one).der, identity(root), identity(root), "auth", reference=one) for one in PARTITIONS
+        )
         for generation, (complete, deltas) in prepared.items():
             print("begin", generation, flush=True)
             assert store.update(complete, at=AT + generation).taken == len(PARTITIONS)
+            watch.observe(store.revocation, _profile(), at=AT + generation)
             assert store.update(deltas, at=AT + generation + 1).taken == len(PARTITIONS)
             if generation % 5 == 0:
                 store.rollback()
@@ -109,16 +127,25 @@ def state_of(directory: Path) -> tuple[int, bool]:
             assert serial_of(holder) >= FIRST
             reason = judge.verify_certificates([holder.der], at=AT + generation + 1)[0].reason
             assert reason is Reason.CERTIFICATE_OK, reason
+        _hold_events(directory, store, generation)
         for path in directory.iterdir():
             assert not path.name.startswith("new-"), "what a crash left was not swept"
         return generation, overlay is not None
 
 
-def _profile() -> object:
-    from dataclasses import replace
+def _hold_events(directory: Path, store: RevocationStore, generation: int) -> None:
+    """What was told of each watched certificate goes to and fro, never twice the same, and ends at what is so."""
+    with WatchList(directory.with_suffix(".watch"), purpose="to be killed") as watch:
+        watch.observe(store.revocation, _profile(), at=AT + generation + 1)
+        events = list(watch.events())
+        assert len({one.id for one in events}) == len(events), "an event was stored twice"
+        for name in PARTITIONS if len(watch) else ():
+            told = [one.what for one in events if one.reference == name]
+            assert told == ["revoked", "lifted"] * (len(told) // 2) + ["revoked"] * (len(told) % 2), told
+            assert len(told) % 2 == generation // 2 % 2, f"{told} in generation {generation}: an event was lost"
 
-    from tests.unit.chains import PROFILE
 
+def _profile() -> Profile:
     return replace(PROFILE, name="kill", revocation="required", revocation_grace=604800)
 
 
