@@ -29,7 +29,7 @@ from sekisho.verdicts import BACKENDS, FLAGS, LOGIN_VERDICT
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-SESSIONS = ["README.md", "README.ja.md", "docs/INTEGRATION.md"]
+SESSIONS = ["README.md", "README.ja.md", "docs/INTEGRATION.md", "docs/OPERATIONS.md"]
 
 
 @cache
