@@ -56,7 +56,7 @@ seki_status seki_revocation_publish(seki_revocation *revocation, seki_snapshot *
         || (overlay != NULL
             && (overlay->kind != SEKI_SNAPSHOT_OVERLAY || memcmp(overlay->base, base->digest, sizeof base->digest) != 0)))
         return SEKI_E_ARGUMENT;
-    if (atomic_load(&base->damaged) != 0 || (overlay != NULL && atomic_load(&overlay->damaged) != 0))
+    if (seki_snapshot_damaged(base) || (overlay != NULL && seki_snapshot_damaged(overlay)))
         return SEKI_E_DAMAGED;
     struct seki_in_force *next = calloc(1, sizeof *next);
     int32_t *overlay_of = malloc((base->source_count + 1) * sizeof *overlay_of);
@@ -162,7 +162,7 @@ static bool is_fresh(const asking *a, int64_t this_update, int64_t next_update)
 {
     const seki_revocation_limits *limits = a->limits;
     int64_t at = time_of(a);
-    if (limits->age_max != 0 && at - limits->age_max > this_update)
+    if (limits->age_max != 0 && at - this_update > limits->age_max)
         return false;
     if (next_update == INT64_MIN)
         return limits->age_max != 0;
@@ -263,7 +263,7 @@ static void conclude(const asking *a, seki_revocation_answer *answer)
 
 static bool damaged(const seki_in_force *in_force)
 {
-    return atomic_load(&in_force->base->damaged) != 0 || (in_force->overlay != NULL && atomic_load(&in_force->overlay->damaged) != 0);
+    return seki_snapshot_damaged(in_force->base) || (in_force->overlay != NULL && seki_snapshot_damaged(in_force->overlay));
 }
 
 void seki_revocation_ask(const seki_in_force *in_force, const seki_revocation_limits *limits,
@@ -292,7 +292,7 @@ void seki_revocation_ask(const seki_in_force *in_force, const seki_revocation_li
             conclude(&under_way[i], &answers[from + i]);
         }
     }
-    /* Asked after all was read: what was read from a lost page was zeros. */
+    /* Asked after all was read: what was read of what is lost was zeros. */
     if (count != 0 && damaged(in_force))
         for (size_t i = 0; i < count; i++)
             answers[i] = (seki_revocation_answer){.state = SEKI_REVOCATION_IS_DAMAGED, .this_update = INT64_MAX};

@@ -59,6 +59,7 @@ seki_status seki_snapshot_map(int fd, uint32_t *reason, seki_snapshot **out)
         if (memcmp(digest, head + SEKI_SNAPSHOT_FOOTER_DIGEST, sizeof digest) != 0)
             *reason = SEKI_SNAPSHOT_DIGEST;
         seki_sha256((seki_span){head, sizeof head}, s->digest);
+        memcpy(s->end, head + SEKI_SNAPSHOT_FOOTER_DIGEST, sizeof s->end);
         s->names_length = directory.length;
     }
     if (status == SEKI_OK && *reason == 0)
@@ -67,7 +68,7 @@ seki_status seki_snapshot_map(int fd, uint32_t *reason, seki_snapshot **out)
         *reason = 0;
         status = SEKI_E_MEMORY;
     }
-    if (status == SEKI_OK && *reason == 0 && atomic_load(&s->damaged) != 0)
+    if (status == SEKI_OK && *reason == 0 && seki_snapshot_damaged(s))
         *reason = SEKI_SNAPSHOT_MALFORMED;
     if (status != SEKI_OK || *reason != 0) {
         seki_snapshot_free(s);
@@ -93,6 +94,14 @@ void seki_snapshot_free(seki_snapshot *s)
     free(s->sets);
     free(s->table);
     free(s);
+}
+
+bool seki_snapshot_damaged(const seki_snapshot *s)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* what was read before is read before this */
+    if (memcmp(s->map.data + s->map.length - sizeof s->end, s->end, sizeof s->end) != 0)
+        atomic_store((_Atomic uint32_t *)(uintptr_t)&s->damaged, 1);
+    return atomic_load(&s->damaged) != 0;
 }
 
 static seki_reason read_footer(seki_snapshot *s, seki_span *directory)
@@ -225,6 +234,23 @@ static uint64_t key_hash(const uint8_t anchor[32], const uint8_t point[32])
     return seki_mix(seki_load64(anchor) ^ UINT64_C(0x9e3779b97f4a7c15), seki_load64(point));
 }
 
+/* A point that a CRL names twice is entered once: it would be weighed twice, and many alike would make long ways of short ones.
+ *   first  the first key of the source whose key it is */
+static void enter_key(seki_snapshot *s, size_t first, size_t key)
+{
+    const uint8_t *at = s->keys + key * SEKI_SNAPSHOT_KEY_SIZE;
+    uint64_t hash = key_hash(at, at + 32);
+    uint32_t tag = (uint32_t)(hash >> 32);
+    size_t place = (size_t)hash & s->table_mask;
+    for (; s->table[place].key != 0; place = (place + 1) & s->table_mask) {
+        size_t other = (size_t)s->table[place].key - 1;
+        if (s->table[place].tag == tag && other >= first
+            && memcmp(s->keys + other * SEKI_SNAPSHOT_KEY_SIZE, at, SEKI_SNAPSHOT_KEY_SIZE) == 0)
+            return;
+    }
+    s->table[place] = (seki_key_slot){.tag = tag, .key = (uint32_t)key + 1};
+}
+
 static bool make_table(seki_snapshot *s)
 {
     size_t slots = 16;
@@ -234,13 +260,10 @@ static bool make_table(seki_snapshot *s)
     if (s->table == NULL)
         return false;
     s->table_mask = slots - 1;
-    for (size_t key = 0; key < s->key_count; key++) {
-        const uint8_t *at = s->keys + key * SEKI_SNAPSHOT_KEY_SIZE;
-        uint64_t hash = key_hash(at, at + 32);
-        size_t place = (size_t)hash & s->table_mask;
-        while (s->table[place].key != 0)
-            place = (place + 1) & s->table_mask;
-        s->table[place] = (seki_key_slot){.tag = (uint32_t)(hash >> 32), .key = (uint32_t)key + 1};
+    for (size_t source = 0; source < s->source_count; source++) {
+        size_t first = s->sources[source].first_key, end = first + s->sources[source].key_count;
+        for (size_t key = first; key < end; key++)
+            enter_key(s, first, key);
     }
     return true;
 }
@@ -308,7 +331,7 @@ seki_status seki_snapshot_verify(const seki_snapshot *s, uint32_t *reason)
     while (*reason == 0 && at < end)
         if (*at++ != 0)
             *reason = SEKI_SNAPSHOT_DIGEST;
-    if (atomic_load(&s->damaged) != 0)
+    if (seki_snapshot_damaged(s))
         *reason = SEKI_REVOCATION_DAMAGED;
     return SEKI_OK;
 }
@@ -326,7 +349,7 @@ seki_status seki_snapshot_summarize(const seki_snapshot *s, seki_snapshot_report
                                   .entries = s->entries,
                                   .filter_size = s->filter_size,
                                   .kind = s->kind,
-                                  .damaged = atomic_load(&s->damaged)};
+                                  .damaged = seki_snapshot_damaged(s)};
     memcpy(out->digest, s->digest, sizeof out->digest);
     memcpy(out->base, s->base, sizeof out->base);
     return SEKI_OK;
@@ -445,7 +468,7 @@ seki_status seki_snapshot_look_up(const seki_snapshot *s, uint64_t rows, const u
                 copy_entry(&entry, sets[(from + i) * sets_stride], &entries[from + i]);
         }
     }
-    if (atomic_load(&s->damaged) != 0)
+    if (rows != 0 && seki_snapshot_damaged(s))
         memset(found, 3, (size_t)rows);
     return SEKI_OK;
 }
@@ -464,5 +487,5 @@ seki_status seki_snapshot_walk(const seki_snapshot *s, uint64_t set, uint32_t re
     for (*count = 0; *count < capacity && seki_index_next(index, &at, &entry); ++*count)
         copy_entry(&entry, set, &out[*count]);
     *cursor = (seki_snapshot_cursor){{at.entry, at.table, at.in_table, at.key}};
-    return atomic_load(&s->damaged) != 0 ? SEKI_E_DAMAGED : SEKI_OK;
+    return seki_snapshot_damaged(s) ? SEKI_E_DAMAGED : SEKI_OK;
 }

@@ -1,7 +1,7 @@
 /* snapshot.h: a snapshot file, mapped (sekisho.h, "snapshots"; the layout: docs/SNAPSHOT.md).
  *
  * The directory is copied when the file is mapped and checked against its digest; indexes are looked up where they lie.  Whatever the
- * file's bytes become, no look-up reads outside the map, and a page that is lost is told by `damaged`. */
+ * file's bytes become, no look-up reads outside the map, and whether they were lost seki_snapshot_damaged tells afterwards. */
 #ifndef SEKI_SNAPSHOT_H
 #define SEKI_SNAPSHOT_H
 
@@ -39,11 +39,12 @@ typedef struct {
 
 struct seki_snapshot {
     _Atomic uint32_t references;
-    _Atomic uint32_t damaged;
+    _Atomic uint32_t damaged; /* asked by seki_snapshot_damaged alone */
     uint32_t kind;
     uint64_t id;
     int64_t built_at;
     uint8_t digest[32], base[32];
+    uint8_t end[32]; /* the file's last bytes: the directory's digest */
     seki_span map;
     uint8_t *directory; /* a copy */
     const uint8_t *keys, *names;
@@ -58,6 +59,10 @@ struct seki_snapshot {
 };
 
 void seki_snapshot_retain(seki_snapshot *snapshot);
+
+/* Whether anything that was read before may have been lost: asked after reading, and before what was read is believed.  A file that
+ * was cut off, anywhere, lost its last bytes too; the page in which it now ends reads as zeros without any fault. */
+bool seki_snapshot_damaged(const seki_snapshot *snapshot);
 
 /* The next source under a key (an anchor and a point), -1 if there is no more.  *place begins as SEKI_KEY_FIRST. */
 #define SEKI_KEY_FIRST SIZE_MAX

@@ -1,7 +1,8 @@
 /* snapshot_fault.c: pages of a mapped file that are lost under the map (the file was cut off, the disk failed).
  *
- * The kernel tells of it by SIGBUS.  The handler puts a page of zeros in the place of the lost one and says so by a flag; whoever
- * looks up then reads zeros, looks at the flag afterwards, and refuses.  mmap and the atomics are all that it uses. */
+ * The kernel tells of it by SIGBUS.  The handler says so by a flag and puts a page of zeros in the place of the lost one; whoever
+ * looks up then reads zeros, looks at the flag afterwards, and refuses.  mmap and the atomics are all that it uses.
+ * Of the page in which a cut file now ends it tells nothing: seki_snapshot_damaged sees that one. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -29,14 +30,15 @@ static _Atomic int32_t changing;
 static bool mend(uintptr_t at)
 {
     for (size_t i = 0; i < SLOTS; i++) {
-        uintptr_t from = atomic_load(&slots[i].from);
-        if (from == 0 || at < from || at >= atomic_load(&slots[i].to))
+        uintptr_t from = atomic_load(&slots[i].from), to = atomic_load(&slots[i].to);
+        _Atomic uint32_t *damaged = atomic_load(&slots[i].damaged);
+        /* Seen again, so that `to` is not of a map that another thread puts here meanwhile. */
+        if (from == 0 || at < from || at >= to || atomic_load(&slots[i].from) != from)
             continue;
+        /* The flag first: no other thread may read the zeros and find it down. */
+        atomic_store(damaged, 1);
         void *page = (void *)(at & ~(page_size - 1));
-        if (mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-            return false;
-        atomic_store((_Atomic uint32_t *)atomic_load(&slots[i].damaged), 1);
-        return true;
+        return mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
     }
     return false;
 }

@@ -422,7 +422,7 @@ seki_status seki_snapshot_writer_copy(seki_snapshot_writer *writer, const seki_s
     }
     if (status == SEKI_OK)
         status = end_source(writer, record, sets, entries, 0);
-    if (status == SEKI_OK && (atomic_load(&from->damaged) != 0 || (overlay != NULL && atomic_load(&overlay->damaged) != 0)))
+    if (status == SEKI_OK && (seki_snapshot_damaged(from) || (overlay != NULL && seki_snapshot_damaged(overlay))))
         status = SEKI_E_DAMAGED;
     return ended(writer, status);
 }
@@ -536,7 +536,7 @@ seki_status seki_snapshot_writer_change(seki_snapshot_writer *writer, const seki
         status = end_source(writer, record, sets_written, counts[0], counts[1]);
     if (*reason != 0)
         go_back(writer, start);
-    if (status == SEKI_OK && before != NULL && atomic_load(&before->damaged) != 0)
+    if (status == SEKI_OK && before != NULL && seki_snapshot_damaged(before))
         status = SEKI_E_DAMAGED;
     return ended(writer, status);
 }
