@@ -181,6 +181,43 @@ def test_cas_below_the_anchor(root: Made, tmp_path: Path) -> None:
         assert store.base.report.sources == 1
 
 
+def two_keys(root: Made) -> tuple[Made, Made]:
+    """A CA whose name has two keys, as after a change of keys."""
+    return make("two keys", root, own_key="two keys, first"), make("two keys", root, own_key="two keys, second")
+
+
+def test_a_list_by_another_key_of_the_name_replaces_none(root: Made, tmp_path: Path) -> None:
+    """Who lists by key, as AD CS does, tells of the first key's certificates in the first key's list alone."""
+    first, second = two_keys(root)
+    old, new = leaf(first, "old"), leaf(second, "new")
+    with RevocationStore(tmp_path / "store", trust_of(root, below=(first, second))) as store:
+        assert reasons(store.update([crl(root), crl(first, [old], number=7)], at=AT)) == [None, None]
+        assert [ask(store, old), ask(store, new)] == [REVOKED, OK]
+        assert reasons(store.update([crl(second, [new], number=1, this_update=AT - 10)], at=AT)) == [None]
+        assert [ask(store, old), ask(store, new)] == [REVOKED, REVOKED]
+        # Each key's list follows on its own.
+        assert reasons(store.update([crl(first, number=8, this_update=AT - 5)], at=AT)) == [None]
+        assert [ask(store, old), ask(store, new)] == [OK, REVOKED]
+        assert reasons(store.update([crl(first, number=7, this_update=AT)], at=AT)) == [Reason.CRL_NUMBER_WENT_BACK]
+
+
+def test_a_revoked_key_of_the_name_changes_nothing(root: Made, tmp_path: Path) -> None:
+    """RFC 5280, 6.3.3 (c)(3) and (h): a delta is signed by the key of its complete list."""
+    first, second = two_keys(root)
+    bad = leaf(first, "bad")
+    lift = [x509.ReasonFlags.remove_from_crl]
+    with RevocationStore(tmp_path / "store", trust_of(root, below=(first, second))) as store:
+        assert reasons(store.update([crl(root, [second]), crl(first, [bad])], at=AT)) == [None, None]
+        delta = crl(second, [bad], reasons=lift, number=2, base=1, this_update=AT - 10)
+        assert reasons(store.update([delta], at=AT)) == [Reason.CRL_SCOPE_DIFFERS]
+        assert ask(store, bad) is REVOKED
+        complete = crl(second, number=2, this_update=AT - 10)
+        assert reasons(store.update([complete], at=AT)) == [Reason.CRL_ISSUER_REVOKED]
+        assert [ask(store, bad), ask(store, leaf(first, "good"))] == [REVOKED, OK]
+        assert reasons(store.update([complete, delta], at=AT)) == [Reason.CRL_ISSUER_REVOKED, Reason.CRL_SCOPE_DIFFERS]
+        assert [ask(store, bad), ask(store, leaf(first, "good"))] == [REVOKED, OK]
+
+
 # ---- deltas ----------------------------------------------------------------------------------------------
 
 
@@ -220,6 +257,28 @@ def test_other_scopes_keep_their_deltas(root: Made, tmp_path: Path) -> None:
         assert [ask(store, here), ask(store, there)] == [REVOKED, REVOKED]
         store.update([crl(root, idp=partition("b"), number=3, this_update=AT)], at=AT)  # a new base
         assert [ask(store, here), ask(store, there)] == [REVOKED, OK]
+
+
+def test_a_delta_refused_while_it_is_written_leaves_what_others_said(root: Made, tmp_path: Path) -> None:
+    one, two, three = (leaf(root, name) for name in ("one", "two", "three"))
+    with RevocationStore(tmp_path / "store", trust_of(root)) as store:
+        store.update([crl(root, number=1), crl(root, [one], number=2, base=1, this_update=AT - 50)], at=AT)
+        twice = crl(root, [two, two], number=3, base=2, this_update=AT - 40)
+        assert reasons(store.update([twice], at=AT)) == [Reason.CRL_ENTRY_DUPLICATE]
+        assert [ask(store, one), ask(store, two)] == [REVOKED, OK]
+        # The same when others of the update are good.
+        good = crl(root, [two], number=3, base=2, this_update=AT - 30)
+        bad = crl(root, [three, three], number=4, base=3, this_update=AT - 20)
+        assert reasons(store.update([good, bad], at=AT)) == [None, Reason.CRL_ENTRY_DUPLICATE]
+        assert [ask(store, one), ask(store, two), ask(store, three)] == [REVOKED, REVOKED, OK]
+
+
+def test_a_list_refused_while_it_is_written_replaces_none(root: Made, tmp_path: Path) -> None:
+    one, two = leaf(root, "one"), leaf(root, "two")
+    with RevocationStore(tmp_path / "store", trust_of(root)) as store:
+        twice = crl(root, [two, two], number=2, this_update=AT - 40)
+        assert reasons(store.update([crl(root, [one], number=1), twice], at=AT)) == [None, Reason.CRL_ENTRY_DUPLICATE]
+        assert [ask(store, one), ask(store, two)] == [REVOKED, OK]
 
 
 # ---- going back, and past times --------------------------------------------------------------------------

@@ -71,6 +71,7 @@ class Builder:
         self.progress = progress
         self.update = Update()
         self.marks: dict[bytes, Mark] = {}
+        self.advanced: list[Candidate] = []
         self.deltas: list[Candidate] = []
         self.completes: list[Candidate] = []
 
@@ -94,7 +95,7 @@ class Builder:
         superseded: set[str] = set()
         while True:  # once more without a list that a later one of the same update replaces
             decisions: list[Decision] = []
-            self.marks, self.deltas, self.completes = {}, [], []
+            self.marks, self.advanced, self.deltas, self.completes = {}, [], [], []
             again = self._write_base(path, number, superseded, decisions)
             if not again:
                 break
@@ -155,10 +156,10 @@ class Builder:
         )
         if reason is None and one.source in superseded:
             reason = Reason.CRL_TIME_WENT_BACK
-        if reason is None and one.scope in by_scope:
-            replaced.add(by_scope[one.scope])
         if reason is None:
             reason = writer.add(one.crl, signer=one.signer, anchors=one.anchors)
+        if reason is None and one.scope in by_scope:
+            replaced.add(by_scope[one.scope])
         if reason is None:
             by_scope[one.scope] = one.source
             self.completes.append(one)
@@ -174,6 +175,7 @@ class Builder:
             (n for n in (one.summary.number, before.number if before else None) if n is not None), default=None
         )
         self.marks[one.scope] = Mark(number, one.summary.this_update, one.summary.sha256, one.summary.delta)
+        self.advanced.append(one)
 
     # ---- whose key it was
 
@@ -263,9 +265,10 @@ class Builder:
         for place, decision in enumerate(self.update.decisions):
             if decision.sha256 == sha256.hex() and decision.reason is None:
                 self.update.decisions[place] = replace(decision, reason=reason)
-        for one in [*self.completes, *self.deltas]:
-            if one.summary.sha256 == sha256:
-                self.marks.pop(one.scope, None)
+        others = [one for one in self.advanced if one.summary.sha256 != sha256]
+        self.marks, self.advanced = {}, []
+        for one in others:
+            self._advance(one)
         self.completes = [one for one in self.completes if one.summary.sha256 != sha256]
 
     # ---- deltas
@@ -276,12 +279,19 @@ class Builder:
         deltas = sorted(self.deltas, key=lambda one: (one.summary.number or 0, one.summary.this_update))
         if not deltas:
             return None
-        sources = {} if base is None else {source_scope(one): one for one in base.sources()}
+        if base is None:
+            self.update.decisions.extend(one.decision(Reason.CRL_DELTA_WITHOUT_BASE) for one in deltas)
+            return None
+        sources = {source_scope(one): one for one in base.sources()}
         overlays = {} if before is None else {one.base_source: one for one in before.sources()}
         chosen: dict[int, Candidate] = {}
         snapshot = before
         for one in deltas:
             source = sources.get(one.scope)
+            if source is not None and source.index in chosen:  # it may build on that one, once it is written
+                snapshot = self._write_overlay(base, snapshot, chosen)
+                chosen = {}
+                overlays = {} if snapshot is None else {other.base_source: other for other in snapshot.sources()}
             newer = None if source is None else overlays.get(source.index)
             in_force = None if source is None else (newer.number if newer is not None else source.number)
             same_issuer = any(other.issuer_form == one.summary.issuer_form for other in sources.values())
@@ -295,34 +305,32 @@ class Builder:
                 skew=self.store.skew,
                 expired_too=self.expired_too,
             )
-            if reason is None and base is not None and source is not None:
-                if source.index in chosen:  # a second one of this update builds on the first: write that
-                    snapshot = self._write_overlay(base, snapshot, chosen)
-                    chosen = {}
-                    overlays = {other.base_source: other for other in snapshot.sources()} if snapshot else {}
-                    if one.summary.base_number is not None and one.summary.base_number > (
-                        overlays[source.index].number or 0
-                    ):
-                        reason = Reason.CRL_DELTA_GAP
-                if reason is None:
-                    chosen[source.index] = one
-                    self._advance(one)
+            if reason is None and source is not None:
+                chosen[source.index] = one
+                self._advance(one)
             self.update.decisions.append(one.decision(reason))
-        if chosen and base is not None:
+        if chosen:
             snapshot = self._write_overlay(base, snapshot, chosen)
         return snapshot if snapshot is not before else None
 
     def _write_overlay(self, base: Snapshot, before: Snapshot | None, chosen: dict[int, Candidate]) -> Snapshot | None:
+        """An overlay with those deltas on top of what `before` says; `before` if none of them was taken."""
         number = self.state.next_id()
         path = self.store.directory / f"new-{number}"
+        taken: set[int] = set()
         with SnapshotWriter(path, id=number, built_at=self.at, base=base) as writer:
             for source, one in chosen.items():
-                if (reason := writer.change(source, one.crl, signer=one.signer, before=before)) is not None:
+                if (reason := writer.change(source, one.crl, signer=one.signer, before=before)) is None:
+                    taken.add(source)
+                else:
                     self._dismiss(one.summary.sha256, reason)
             for old in () if before is None else before.sources():
-                if old.base_source is not None and old.base_source not in chosen:
+                if old.base_source is not None and old.base_source not in taken:
                     writer.change(old.base_source, None, before=before)
             writer.end()
+        if not taken:
+            path.unlink()
+            return before
         return Snapshot(path)
 
     # ---- the commit

@@ -90,12 +90,16 @@ def given_files(given: Iterable[Given]) -> Iterator[tuple[str, Path | bytes]]:
             yield str(path), path
 
 
-def scope_of(points: Iterable[bytes], anchors: Iterable[bytes], flags: Iterable[bool], reasons: int) -> bytes:
-    """What tells scopes apart: anchors, issuer and names (in the points), kinds of certificates, reasons; 32 bytes.
+def scope_of(
+    points: Iterable[bytes], anchors: Iterable[bytes], flags: Iterable[bool], reasons: int, signer: bytes
+) -> bytes:
+    """Which list follows which: of the same anchors, issuer and names (in the points), kinds of certificates, reasons and key.
 
-    The same CA under another anchor (FACTS B2: another generation of one name) is another scope.
+    The same CA under another anchor (FACTS B2: another generation of one name) is another scope.  So is another key of the name:
+    a CA may list by key, so that one key's list takes the place of no other's; and a delta is signed by the key of its complete
+    list (RFC 5280, 6.3.3 (c)(3) and (h)).  Where a certificate's lists are looked for they stand side by side.
     """
-    digest = hashlib.sha256(b"sekisho crl scope 1\0")
+    digest = hashlib.sha256(b"sekisho crl scope 2\0" + signer)
     for parts in (sorted(set(points)), sorted(set(anchors))):
         digest.update(len(parts).to_bytes(4, "big") + b"".join(parts))
     digest.update(bytes(flags) + reasons.to_bytes(2, "big"))
@@ -109,6 +113,7 @@ def source_scope(source: SnapshotSource) -> bytes:
         (anchor for anchor, _ in source.keys),
         (source.indirect, source.only_user, source.only_ca),
         source.reasons,
+        source.signer,
     )
 
 
@@ -146,7 +151,7 @@ def examine(
         return Candidate(name, crl, summary, (), (), b"").decision(found)
     anchors = tuple(sorted({anchor for one in found for anchor in one.anchors}))
     flags = (summary.indirect, summary.only_user, summary.only_ca)
-    scope = scope_of(crl.points, anchors, flags, summary.reasons)
+    scope = scope_of(crl.points, anchors, flags, summary.reasons, found[0].identity)
     return Candidate(name, crl, summary, tuple(found), anchors, scope)
 
 
