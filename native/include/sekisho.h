@@ -931,6 +931,12 @@ SEKI_MUST_USE seki_status seki_snapshot_writer_add(seki_snapshot_writer *writer,
 SEKI_MUST_USE seki_status seki_snapshot_writer_copy(seki_snapshot_writer *writer, const seki_snapshot *from,
                                                     const seki_snapshot *overlay, uint64_t source);
 
+/* The same, under those of its anchors alone that are listed, 32 bytes each: for a signer whom the others no longer vouch for.
+ * SEKI_E_ARGUMENT if it has none of them. */
+SEKI_MUST_USE seki_status seki_snapshot_writer_copy_under(seki_snapshot_writer *writer, const seki_snapshot *from,
+                                                          const seki_snapshot *overlay, uint64_t source,
+                                                          const uint8_t *anchors, uint64_t anchor_count);
+
 /* Takes a delta CRL into an overlay, as changes of source `source` of `base`, on top of what `before`, an older overlay of the same
  * base (may be NULL), changed in it; where the delta's BaseCRLNumber is at most the number of the base's CRL, it says all by itself.
  * crl may be NULL: what `before` changed, and nothing more.  reason as in seki_snapshot_writer_add. */

@@ -373,6 +373,31 @@ static void put_newer(uint8_t *record, const uint8_t *newer)
 seki_status seki_snapshot_writer_copy(seki_snapshot_writer *writer, const seki_snapshot *from, const seki_snapshot *overlay,
                                       uint64_t number)
 {
+    return seki_snapshot_writer_copy_under(writer, from, overlay, number, NULL, 0);
+}
+
+/* Those keys of a source that are of one of the anchors; NULL: all. */
+static bool copy_keys(seki_snapshot_writer *writer, const seki_snapshot *from, const seki_source *source, const uint8_t *anchors,
+                      uint64_t anchor_count, uint32_t *count)
+{
+    *count = 0;
+    for (uint32_t i = 0; i < source->key_count; i++) {
+        const uint8_t *key = from->keys + ((size_t)source->first_key + i) * SEKI_SNAPSHOT_KEY_SIZE;
+        bool wanted = anchors == NULL;
+        for (uint64_t j = 0; j < anchor_count && !wanted; j++)
+            wanted = memcmp(key, anchors + 32 * j, 32) == 0;
+        if (!wanted)
+            continue;
+        if (!append(&writer->keys, key, SEKI_SNAPSHOT_KEY_SIZE))
+            return false;
+        ++*count;
+    }
+    return true;
+}
+
+seki_status seki_snapshot_writer_copy_under(seki_snapshot_writer *writer, const seki_snapshot *from, const seki_snapshot *overlay,
+                                            uint64_t number, const uint8_t *anchors, uint64_t anchor_count)
+{
     uint8_t record[SEKI_SNAPSHOT_SOURCE_SIZE];
     static const seki_index none;
     static const sink nothing;
@@ -386,12 +411,14 @@ seki_status seki_snapshot_writer_copy(seki_snapshot_writer *writer, const seki_s
         put_newer(record, newer->record);
     seki_span issuer = {from->names + seki_get(source->record + SEKI_SOURCE_NAME, 4), (size_t)seki_get(source->record + SEKI_SOURCE_NAME_LENGTH, 4)};
     seki_span idp = {from->names + seki_get(source->record + SEKI_SOURCE_IDP, 4), (size_t)seki_get(source->record + SEKI_SOURCE_IDP_LENGTH, 4)};
-    if (!add_names(writer, record, issuer, idp)
-        || !append(&writer->keys, from->keys + (size_t)source->first_key * SEKI_SNAPSHOT_KEY_SIZE,
-                   (size_t)source->key_count * SEKI_SNAPSHOT_KEY_SIZE))
+    uint32_t keys;
+    if (!add_names(writer, record, issuer, idp) || !copy_keys(writer, from, source, anchors, anchor_count, &keys))
         return ended(writer, SEKI_E_MEMORY);
+    if (keys == 0)
+        return ended(writer, SEKI_E_ARGUMENT);
     seki_put(record + SEKI_SOURCE_FIRST_KEY, 4, writer->key_count);
-    writer->key_count += source->key_count;
+    seki_put(record + SEKI_SOURCE_KEYS, 4, keys);
+    writer->key_count += keys;
     uint32_t sets = 0;
     uint64_t entries = 0;
     seki_status status = SEKI_OK;

@@ -12,7 +12,8 @@ from sekisho.reasons import Reason
 from sekisho.revocation.archive import Archive, ArchiveCost, ArchiveWriter, sync_folder
 from sekisho.revocation.crl import Crl
 from sekisho.revocation.ingest import Candidate, Decision, examine, judge_complete, judge_delta, source_scope
-from sekisho.revocation.snapshot import Revocation, Snapshot, SnapshotSource, SnapshotWriter
+from sekisho.revocation.snapshot import Snapshot, SnapshotSource, SnapshotWriter
+from sekisho.revocation.standing import Piece, Verdict, compose, settle
 from sekisho.revocation.state import Mark, SnapshotRow
 
 if TYPE_CHECKING:
@@ -70,18 +71,22 @@ class Builder:
         self.expired_too = expired_too
         self.progress = progress
         self.update = Update()
-        self.marks: dict[bytes, Mark] = {}
-        self.advanced: list[Candidate] = []
+        self.taken: list[Candidate] = []  # in order; what a later step refuses leaves it
+        self.marks: dict[bytes, Mark] = {}  # as they stand after what was taken
         self.deltas: list[Candidate] = []
-        self.completes: list[Candidate] = []
+        self.acts: list[str] = []
+        self.in_force = {} if store.base is None else {source_scope(one): one for one in store.base.sources()}
 
     def run(self) -> Update:
-        base = self._build_base()
-        overlay = self._build_overlay(base if base is not None else self.store.base)
-        self._commit(base, overlay)
         store = self.store
+        built = self._build_base()
+        base, before = (built, None) if built is not None else (store.base, store.overlay)
+        overlay = self._build_overlay(base, before)
+        if base is not None and (base is not store.base or overlay is not store.overlay):
+            base, overlay = self._settle(base, overlay)
+        self._commit(base, overlay)
         store.refresh()
-        store.sweep()
+        store.sweep(keep=True)
         self.update.base, self.update.overlay = store.published or (None, None)
         self.update.decisions.sort(key=lambda one: one.source)
         return self.update
@@ -89,23 +94,23 @@ class Builder:
     # ---- complete lists
 
     def _build_base(self) -> Snapshot | None:
-        """A base with the complete CRLs that are good, and those of the one in force that they do not replace."""
+        """A base with the complete CRLs that are good in themselves, and those in force that they do not replace."""
         number = self.state.next_id()
         path = self.store.directory / f"new-{number}"
         superseded: set[str] = set()
         while True:  # once more without a list that a later one of the same update replaces
             decisions: list[Decision] = []
-            self.marks, self.advanced, self.deltas, self.completes = {}, [], [], []
+            self.marks, self.deltas, self.taken = {}, [], []
             again = self._write_base(path, number, superseded, decisions)
             if not again:
                 break
             superseded |= again
             path.unlink()
         self.update.decisions.extend(decisions)
-        if not self.completes:
-            path.unlink(missing_ok=True)
+        if not self.taken:
+            path.unlink()
             return None
-        return self._without_revoked_signers(Snapshot(path), number)
+        return Snapshot(path)
 
     def _write_base(self, path: Path, number: int, superseded: set[str], decisions: list[Decision]) -> set[str]:
         replaced: set[str] = set()
@@ -145,216 +150,194 @@ class Builder:
         if one.summary.delta:
             self.deltas.append(one)
             return None
-        mark = self._mark(one.scope)
         reason = judge_complete(
             one,
-            mark,
+            self._mark(one.scope),
             self.at,
             self.store.skew,
             expired_too=self.expired_too,
             unnumbered=self.store.unnumbered,
         )
+        if reason is Reason.CRL_KNOWN and one.scope not in self.in_force and one.scope not in by_scope:
+            reason = None  # it was taken once, and is not there any more
         if reason is None and one.source in superseded:
             reason = Reason.CRL_TIME_WENT_BACK
         if reason is None:
             reason = writer.add(one.crl, signer=one.signer, anchors=one.anchors)
-        if reason is None and one.scope in by_scope:
-            replaced.add(by_scope[one.scope])
         if reason is None:
+            if one.scope in by_scope:
+                replaced.add(by_scope[one.scope])
             by_scope[one.scope] = one.source
-            self.completes.append(one)
-            self._advance(one)
+            self._took(one)
         return one.decision(reason)
 
     def _mark(self, scope: bytes) -> Mark | None:
         return self.marks.get(scope) or self.state.mark(scope)
 
-    def _advance(self, one: Candidate) -> None:
-        before = self._mark(one.scope)
-        number = max(
-            (n for n in (one.summary.number, before.number if before else None) if n is not None), default=None
-        )
-        self.marks[one.scope] = Mark(number, one.summary.this_update, one.summary.sha256, one.summary.delta)
-        self.advanced.append(one)
+    def _took(self, one: Candidate) -> None:
+        self.taken.append(one)
+        self.marks[one.scope] = _mark_after(self._mark(one.scope), one)
 
-    # ---- whose key it was
-
-    def _without_revoked_signers(self, base: Snapshot, number: int) -> Snapshot:
-        """Leaves out CRLs whose signer's certificate is revoked, or not known to be good, by the others (RFC 5280, 6.3.3 (f)).
-
-        A signer is good by lists of signers who are good: from the anchors down, so that nobody vouches for himself.
-        """
-        anchors = set(self._anchor_identities())
-        pending = {one.index: one for one in base.sources() if one.signer not in anchors}
-        if not pending:
-            return base
-        accepted = {one.index for one in base.sources()} - set(pending)
-        dismissed: set[int] = set()
-        while True:
-            trial = self._subset(base, accepted, number, "trial")
-            revocation = Revocation()
-            revocation.publish(trial)
-            good = {index for index, source in pending.items() if self._signer_is_good(revocation, source)}
-            if not good:
-                good = self._vouching_for_themselves(base, pending, accepted, number)
-            if not good:
-                dismissed = set(pending)
-                break
-            accepted |= good
-            for index in good:
-                del pending[index]
-            if not pending:
-                break
-        # What the whole says of those who are in it must still be good.
-        while True:
-            whole = self._subset(base, accepted, number, "whole")
-            revocation = Revocation()
-            revocation.publish(whole)
-            bad = {
-                one.index
-                for one in base.sources()
-                if one.index in accepted and one.signer not in anchors and not self._signer_is_good(revocation, one)
-            }
-            if not bad:
-                break
-            accepted -= bad
-            dismissed |= bad
-        for index in dismissed:
-            self._dismiss(base.source(index).sha256, Reason.CRL_ISSUER_REVOKED)
-        if not dismissed:
-            return base
-        Path(base.path).unlink()
-        Path(whole.path).rename(base.path)
-        return Snapshot(base.path)
-
-    def _vouching_for_themselves(
-        self, base: Snapshot, pending: dict[int, SnapshotSource], accepted: set[int], number: int
-    ) -> set[int]:
-        """Of those left, the lists of signers whose CA says in their certificate that their own list tells of it.
-
-        That is, every distribution point of the certificate names its subject as the cRLIssuer (PKITS 4.14.30): nobody else can.
-        """
-        for index, source in pending.items():
-            if self.store.signers.vouches_for_itself(source.signer):
-                revocation = Revocation()
-                revocation.publish(self._subset(base, accepted | {index}, number, "trial"))
-                if self._signer_is_good(revocation, source):
-                    return {index}
-        return set()
-
-    def _anchor_identities(self) -> Iterator[bytes]:
-        for report in self.store.trust.issuers:
-            if report.anchor and report.identity:
-                yield bytes.fromhex(report.identity)
-
-    def _subset(self, base: Snapshot, accepted: set[int], number: int, name: str) -> Snapshot:
-        path = self.store.directory / f"new-{number}-{name}"
-        path.unlink(missing_ok=True)
-        with SnapshotWriter(path, id=number, built_at=self.at) as writer:
-            for index in sorted(accepted):
-                writer.copy(index, base)
-            writer.end()
-        return Snapshot(path)
-
-    def _signer_is_good(self, revocation: Revocation, source: SnapshotSource) -> bool:
-        anchors = {anchor for anchor, _ in source.keys}
-        return self.store.signers.good(source.signer, anchors, revocation, self.at)
-
-    def _dismiss(self, sha256: bytes, reason: Reason) -> None:
+    def _dismiss(self, one: Candidate, reason: Reason) -> None:
         """That CRL was not taken after all."""
+        self.taken.remove(one)
+        self.marks.clear()
+        for other in self.taken:
+            self.marks[other.scope] = _mark_after(self._mark(other.scope), other)
         for place, decision in enumerate(self.update.decisions):
-            if decision.sha256 == sha256.hex() and decision.reason is None:
+            if decision.source == one.source and decision.reason is None:
                 self.update.decisions[place] = replace(decision, reason=reason)
-        others = [one for one in self.advanced if one.summary.sha256 != sha256]
-        self.marks, self.advanced = {}, []
-        for one in others:
-            self._advance(one)
-        self.completes = [one for one in self.completes if one.summary.sha256 != sha256]
 
     # ---- deltas
 
-    def _build_overlay(self, base: Snapshot | None) -> Snapshot | None:
-        """An overlay of `base` with the deltas that are good, on top of what was in force."""
-        before = self.store.overlay if base is self.store.base else None
-        deltas = sorted(self.deltas, key=lambda one: (one.summary.number or 0, one.summary.this_update))
-        if not deltas:
-            return None
-        if base is None:
-            self.update.decisions.extend(one.decision(Reason.CRL_DELTA_WITHOUT_BASE) for one in deltas)
-            return None
-        sources = {source_scope(one): one for one in base.sources()}
-        overlays = {} if before is None else {one.base_source: one for one in before.sources()}
-        chosen: dict[int, Candidate] = {}
-        snapshot = before
-        for one in deltas:
+    def _build_overlay(self, base: Snapshot | None, before: Snapshot | None) -> Snapshot | None:
+        """An overlay of `base` with the deltas that are good in themselves, on top of `before`; that one if there is none."""
+        sources = {} if base is None else {source_scope(one): one for one in base.sources()}
+        overlay = before
+        changes = _changes(overlay)
+        chosen: dict[int, Candidate] = {}  # deltas that go into one overlay: one of a list
+        for one in sorted(self.deltas, key=lambda one: (one.summary.number or 0, one.summary.this_update)):
             source = sources.get(one.scope)
-            if source is not None and source.index in chosen:  # it may build on that one, once it is written
-                snapshot = self._write_overlay(base, snapshot, chosen)
-                chosen = {}
-                overlays = {} if snapshot is None else {other.base_source: other for other in snapshot.sources()}
-            newer = None if source is None else overlays.get(source.index)
-            in_force = None if source is None else (newer.number if newer is not None else source.number)
-            same_issuer = any(other.issuer_form == one.summary.issuer_form for other in sources.values())
+            if base is not None and source is not None and source.index in chosen:  # builds on the one before: write that
+                overlay = self._write_overlay(base, overlay, chosen)
+                changes, chosen = _changes(overlay), {}
+            newer = None if source is None else changes.get(source.index)
             reason = judge_delta(
                 one,
                 self._mark(one.scope),
                 base=source,
-                in_force=in_force,
-                same_issuer=same_issuer,
+                in_force=None if source is None else (newer or source).number,
+                same_issuer=any(other.issuer_form == one.summary.issuer_form for other in sources.values()),
                 at=self.at,
                 skew=self.store.skew,
                 expired_too=self.expired_too,
             )
             if reason is None and source is not None:
                 chosen[source.index] = one
-                self._advance(one)
-            self.update.decisions.append(one.decision(reason))
-        if chosen:
-            snapshot = self._write_overlay(base, snapshot, chosen)
-        return snapshot if snapshot is not before else None
+            else:
+                self.update.decisions.append(one.decision(reason))
+        if base is not None and chosen:
+            overlay = self._write_overlay(base, overlay, chosen)
+        return overlay
 
     def _write_overlay(self, base: Snapshot, before: Snapshot | None, chosen: dict[int, Candidate]) -> Snapshot | None:
-        """An overlay with those deltas on top of what `before` says; `before` if none of them was taken."""
+        """What `before` changed, and those deltas; `before` itself if all of them are refused."""
         number = self.state.next_id()
         path = self.store.directory / f"new-{number}"
-        taken: set[int] = set()
+        changed: set[int] = set()
         with SnapshotWriter(path, id=number, built_at=self.at, base=base) as writer:
             for source, one in chosen.items():
-                if (reason := writer.change(source, one.crl, signer=one.signer, before=before)) is None:
-                    taken.add(source)
-                else:
-                    self._dismiss(one.summary.sha256, reason)
-            for old in () if before is None else before.sources():
-                if old.base_source is not None and old.base_source not in taken:
-                    writer.change(old.base_source, None, before=before)
+                reason = writer.change(source, one.crl, signer=one.signer, before=before)
+                self.update.decisions.append(one.decision(reason))
+                if reason is None:
+                    changed.add(source)
+                    self._took(one)
+            for source in _changes(before):
+                if source not in changed:
+                    writer.change(source, None, before=before)
             writer.end()
-        if not taken:
-            path.unlink()
-            return before
-        return Snapshot(path)
+        if changed:
+            return Snapshot(path)
+        path.unlink()
+        return before
+
+    # ---- whose key it was
+
+    def _settle(self, base: Snapshot, overlay: Snapshot | None) -> tuple[Snapshot | None, Snapshot | None]:
+        """Leaves out what a revoked signer signed, and what is new of signers who are not known to be good (RFC 5280, 6.3.3 (f)).
+
+        Returns:
+            What is to be in force.
+        """
+        store = self.store
+        first = pieces = list(self._pieces(base, overlay))
+        trial = store.directory / "new-trial"
+        while True:
+            verdicts = settle(pieces, store.signers, self.at, trial)
+            if all(verdict.anchors == piece.anchors for piece, verdict in zip(pieces, verdicts, strict=True)):
+                break
+            pieces = [
+                instead
+                for piece, verdict in zip(pieces, verdicts, strict=True)
+                for instead in self._instead(piece, verdict)
+            ]
+        if pieces is first:
+            return base, overlay
+        if not self.taken and not self.acts:  # all that was new is out again
+            return store.base, store.overlay
+        number = self.state.next_id()
+        path = store.directory / f"new-{number}"
+        return compose(path, number, self.at, ((one, one.anchors) for one in pieces)), None
+
+    def _pieces(self, base: Snapshot, overlay: Snapshot | None) -> Iterator[Piece]:
+        fresh = {one.scope for one in self.taken}
+        changes = _changes(overlay)
+        for source in base.sources():
+            yield _piece(base, overlay, source, changes, fresh=source_scope(source) in fresh)
+
+    def _instead(self, piece: Piece, verdict: Verdict) -> Iterator[Piece]:
+        """What takes the place of a piece whose signer is not good under all of its anchors."""
+        if verdict.anchors == piece.anchors:
+            yield piece
+            return
+        scope = source_scope(piece.source)
+        mine = [one for one in self.taken if one.scope == scope]
+        if not piece.fresh:
+            self.acts.append(f"CRL {piece.source.sha256.hex()}: {Reason.CRL_ISSUER_REVOKED.kebab}")
+        if verdict.anchors and (not piece.fresh or not mine[0].summary.delta):
+            yield replace(piece, anchors=verdict.anchors)
+        elif piece.fresh:
+            for one in reversed(mine):
+                self._dismiss(one, Reason.CRL_ISSUER_REVOKED)
+            old, overlay = self.store.base, self.store.overlay
+            if old is not None and (source := self.in_force.get(scope)) is not None:
+                yield _piece(old, overlay, source, _changes(overlay), fresh=False)
 
     # ---- the commit
 
     def _commit(self, base: Snapshot | None, overlay: Snapshot | None) -> None:
-        store, current = self.store, self.state.current
-        made = [one for one in (base, overlay) if one is not None]
+        store = self.store
+        made = [
+            one for one, old in ((base, store.base), (overlay, store.overlay)) if one is not None and one is not old
+        ]
         for one in made:
             Path(one.path).rename(store.path_of(one.report.id))
         if made:
             sync_folder(store.directory)
-        in_base = base.report.id if base is not None else current[0] if current else None
         with self.state.transaction():
-            for one in made:
-                self.state.add_snapshot(row_of(one, in_base))
-            for scope, mark in self.marks.items():
-                self.state.set_mark(scope, mark)
-            if made and in_base is not None:
-                in_overlay = current[1] if base is None and current else None  # an overlay goes with its base
-                self.state.set_current(in_base, overlay.report.id if overlay is not None else in_overlay)
+            if made and base is not None:
+                for one in made:
+                    self.state.add_snapshot(row_of(one, base.report.id))
+                for scope, mark in self.marks.items():
+                    self.state.set_mark(scope, mark)
+                self.state.set_current(base.report.id, overlay.report.id if overlay is not None else None)
                 self.state.record(self.at, "update", made[-1].report.id, f"{self.update.taken} CRLs taken")
+                for act in self.acts:
+                    self.state.record(self.at, "thrown out", made[-1].report.id, act)
             for refusal in self.update.refused:
                 self.state.record(self.at, "refused", None, str(refusal))
         self.update.changed = bool(made)
+
+
+def _mark_after(before: Mark | None, one: Candidate) -> Mark:
+    numbers = [n for n in (one.summary.number, before.number if before else None) if n is not None]
+    return Mark(max(numbers, default=None), one.summary.this_update, one.summary.sha256, one.summary.delta)
+
+
+def _changes(overlay: Snapshot | None) -> dict[int, SnapshotSource]:
+    """By the source of the base that they change."""
+    return {} if overlay is None else {one.base_source: one for one in overlay.sources() if one.base_source is not None}
+
+
+def _anchors(source: SnapshotSource) -> frozenset[bytes]:
+    return frozenset(anchor for anchor, _ in source.keys)
+
+
+def _piece(
+    base: Snapshot, overlay: Snapshot | None, source: SnapshotSource, changes: dict[int, SnapshotSource], *, fresh: bool
+) -> Piece:
+    signers = {source.signer} | ({changes[source.index].signer} if source.index in changes else set())
+    return Piece(base, overlay, source, frozenset(signers), _anchors(source), fresh)
 
 
 def row_of(snapshot: Snapshot, base: int | None) -> SnapshotRow:

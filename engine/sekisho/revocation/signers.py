@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cached_property
 from typing import Final
 
@@ -21,7 +22,7 @@ from sekisho.signatures import SignatureBatch, verify_signatures
 from sekisho.trust import TrustError, TrustStore
 from sekisho.verifier import Verifier
 
-__all__ = ["Signer", "Signers"]
+__all__ = ["Signer", "Signers", "Standing"]
 
 _ALGORITHMS: Final = {number: name for name, number in SIGNATURE_ALGORITHMS.items()}
 _CRL_SIGN: Final = KEY_USAGES["cRLSign"]
@@ -43,6 +44,19 @@ _PROFILE: Final = Profile(
     test=True,
 )
 _STRICT: Final = replace(_PROFILE, name="crl-signer-status", revocation="required", test=False)
+
+
+class Standing(IntEnum):
+    """What the lists say of a signer.  Of several certificates with one key the greatest counts."""
+
+    STRANGE = 0
+    """No certificate with that key is configured under that anchor, or none that may sign lists."""
+    UNKNOWN = 1
+    """No path is good now, or nothing that is in force tells of it."""
+    REVOKED = 2
+    """It is revoked, or a CA above it is."""
+    GOOD = 3
+    """There is a path on which nothing is revoked."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +119,11 @@ class Signers:
             for der, anchor in [*((der, True) for der in self._anchors), *((der, False) for der in self._others)]
             if (one := _Candidate(der, anchor=anchor)).readable
         ]
+        self._anchor_identities = [_Candidate(der, anchor=True).identity for der in self._anchors]
         self._stores: dict[int, TrustStore | None] = {}
         self._verifiers: dict[int, Verifier | None] = {}
-        self._paths: dict[tuple[bytes, int], tuple[bytes, ...]] = {}
+        self._paths: dict[bytes, tuple[bytes, ...]] = {}
+        self._paths_at: int | None = None
 
     def find(self, crl: Crl, at: int) -> list[Signer] | Reason:
         """The certificates with the key that signed `crl`, whose paths are good at that time; or why there are none."""
@@ -136,32 +152,35 @@ class Signers:
                 why = Reason.CRL_ISSUER_UNKNOWN
         return found or why
 
-    def good(self, identity: bytes, anchors: Iterable[bytes], revocation: Revocation, at: int) -> bool:
-        """Whether, under each of those anchors, a certificate with that key has a path on which nothing is revoked.
+    def standings(
+        self, identities: Iterable[bytes], anchor: bytes, revocation: Revocation, at: int
+    ) -> dict[bytes, Standing]:
+        """What can be said of the certificates with those keys under an anchor (RFC 5280, 6.3.3 (f)).
 
         Args:
             revocation: what is asked; its lists should be of signers who are good.
         """
-        return all(self._good_under(identity, anchor, revocation, at) for anchor in anchors)
+        found = {identity: Standing.GOOD if identity == anchor else Standing.STRANGE for identity in identities}
+        asked = [one for one in self._candidates if one.identity in found and one.identity != anchor and one.may_sign]
+        for index, identity in enumerate(self._anchor_identities):
+            if identity != anchor or not asked or (store := self._store(index)) is None:
+                continue
+            judge = Verifier(store, _STRICT, revocation=revocation, engine=self._engine)
+            for one, verdict in zip(asked, judge.verify_certificates([one.der for one in asked], at=at), strict=True):
+                says = (
+                    Standing.GOOD
+                    if verdict.reason is Reason.CERTIFICATE_OK
+                    else Standing.REVOKED
+                    if verdict.reason in (Reason.REVOKED, Reason.ISSUER_REVOKED)
+                    else Standing.UNKNOWN
+                )
+                found[one.identity] = max(found[one.identity], says)
+        return found
 
     def vouches_for_itself(self, identity: bytes) -> bool:
         """Whether each certificate with that key says that the list of its own subject tells whether it is revoked."""
         found = [one for one in self._candidates if one.identity == identity]
         return bool(found) and all(_points_to_itself(one.der) for one in found)
-
-    def _good_under(self, identity: bytes, anchor: bytes, revocation: Revocation, at: int) -> bool:
-        if identity == anchor:
-            return True  # an anchor is trusted of itself
-        index = next(
-            (i for i, der in enumerate(self._anchors) if _Candidate(der, anchor=True).identity == anchor), None
-        )
-        if index is None or (store := self._store(index)) is None:
-            return False
-        judge = Verifier(store, _STRICT, revocation=revocation, engine=self._engine)
-        certificates = [one.der for one in self._candidates if one.identity == identity and one.may_sign]
-        if not certificates:
-            return False
-        return any(verdict.ok for verdict in judge.verify_certificates(certificates, at=at))
 
     def _signed(self, algorithm: int, spki: bytes, message: bytes, signature: bytes) -> bool:
         name = _ALGORITHMS[algorithm]
@@ -170,22 +189,23 @@ class Signers:
         return verify_signatures(batch, engine=self._engine)[0].reason is Reason.SIGNATURE_OK
 
     def _anchors_of(self, one: _Candidate, at: int) -> tuple[bytes, ...]:
-        key = (one.der, at)
-        if key not in self._paths:
-            self._paths[key] = tuple(sorted(set(self._lead_to(one, at))))
-        return self._paths[key]
+        if self._paths_at != at:  # those of one update
+            self._paths, self._paths_at = {}, at
+        if one.der not in self._paths:
+            self._paths[one.der] = tuple(sorted(set(self._lead_to(one, at))))
+        return self._paths[one.der]
 
     def _lead_to(self, one: _Candidate, at: int) -> Iterator[bytes]:
         if one.anchor:
             if one.window[0] <= at <= one.window[1]:
                 yield one.identity
             return
-        for index, der in enumerate(self._anchors):
+        for index, identity in enumerate(self._anchor_identities):
             verifier = self._verifier(index)
             if verifier is None:
                 continue
             if verifier.verify_certificates([one.der], at=at)[0].reason is Reason.CERTIFICATE_OK:
-                yield _Candidate(der, anchor=True).identity
+                yield identity
 
     def _store(self, index: int) -> TrustStore | None:
         """Of one anchor alone, so that what is found good is good under that one."""

@@ -372,10 +372,20 @@ class SnapshotWriter:
         )
         return Reason(self._reason[0]) if self._reason[0] else None
 
-    def copy(self, source: int, of: Snapshot, overlay: Snapshot | None = None) -> None:
-        """Takes a CRL as it stands in another base, with what an overlay of it changed."""
+    def copy(
+        self, source: int, of: Snapshot, overlay: Snapshot | None = None, *, anchors: Sequence[bytes] | None = None
+    ) -> None:
+        """Takes a CRL as it stands in another base, with what an overlay of it changed.
+
+        Args:
+            anchors: those of its trust anchors under which it is to count; None: all.
+        """
         native = ffi.NULL if overlay is None else overlay.native
-        check(lib.seki_snapshot_writer_copy(self._native, of.native, native, source), "copying a CRL of a snapshot")
+        under, count = (ffi.NULL, 0) if anchors is None else (b"".join(anchors), len(anchors))
+        check(
+            lib.seki_snapshot_writer_copy_under(self._native, of.native, native, source, under, count),
+            "copying a CRL of a snapshot",
+        )
 
     def change(
         self, source: int, delta: Crl | None, *, signer: bytes = b"", before: Snapshot | None = None

@@ -235,9 +235,12 @@ class RevocationStore:
         finally:
             os.close(descriptor)
 
-    def sweep(self) -> None:
-        """Removes what no commit names: left by a crash, or no longer kept."""
+    def sweep(self, *, keep: bool = False) -> None:
+        """Removes what no commit names, as a crash leaves it; and, if told to `keep` so many, what is beyond that."""
         rows = self.snapshots()
+        if not keep:
+            self._remove_all_but({row.id for row in rows})
+            return
         bases = [row.id for row in rows if row.kind == "base"]
         current = self.state.current
         kept = set(bases[: self._keep]) | ({current[0]} if current else set())
@@ -246,6 +249,9 @@ class RevocationStore:
             for row in rows:
                 if row.id not in named:
                     self.state.drop_snapshot(row.id)
+        self._remove_all_but(named)
+
+    def _remove_all_but(self, named: set[int]) -> None:
         for file in self.directory.iterdir():
             number = file.name.removeprefix("snapshot-").removesuffix(".seki")
             if file.name.startswith("new-") or (
