@@ -114,7 +114,7 @@ def status(case: CrlCase) -> Reason | None:
         return Reason.CRL_SIGNATURE_WRONG
     summary, anchor = crl.summary, identity_of(signer)
     flags = (summary.indirect, summary.only_user, summary.only_ca)
-    scope = scope_of(crl.points, [anchor], flags, summary.reasons, anchor)
+    scope = scope_of(crl.points, flags, summary.reasons, anchor)
     one = Candidate(case.case, crl, summary, (), (anchor,), scope)
     reason = judge_complete(one, None, case.at, 0, expired_too=False, unnumbered=True)
     if reason is not None:

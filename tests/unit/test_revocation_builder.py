@@ -74,9 +74,7 @@ def test_a_refused_delta_does_not_lower_the_mark_of_the_list_beside_it(root: Mad
 def test_deltas_of_one_update_build_on_each_other(root: Made, tmp_path: Path) -> None:
     """A night's deltas in one folder, each upon the one before."""
     holders = [leaf(root, f"holder {i}") for i in range(4)]
-    deltas = [
-        crl(root, [one], number=6 + i, base=5 + i, this_update=AT - 100 + i) for i, one in enumerate(holders[:3])
-    ]
+    deltas = [crl(root, [one], number=6 + i, base=5 + i, this_update=AT - 100 + i) for i, one in enumerate(holders[:3])]
     with RevocationStore(tmp_path / "store", trust_of(root)) as store:
         assert reasons(store.update([*deltas, crl(root, number=5)], at=AT)) == [None] * 4
         assert [ask(store, one) for one in holders] == [REVOKED, REVOKED, REVOKED, OK]

@@ -79,11 +79,12 @@ class Builder:
 
     def run(self) -> Update:
         store = self.store
-        built = self._build_base()
-        base, before = (built, None) if built is not None else (store.base, store.overlay)
-        overlay = self._build_overlay(base, before)
-        if base is not None and (base is not store.base or overlay is not store.overlay):
-            base, overlay = self._settle(base, overlay)
+        base, overlay = store.base, store.overlay
+        if (built := self._build_base()) is not None:
+            base, overlay = self._settle(built, None)
+        changed = self._build_overlay(base, overlay)
+        if base is not None and changed is not overlay:
+            base, overlay = self._settle(base, changed)
         self._commit(base, overlay)
         store.refresh()
         store.sweep(keep=True)
@@ -198,7 +199,9 @@ class Builder:
         chosen: dict[int, Candidate] = {}  # deltas that go into one overlay: one of a list
         for one in sorted(self.deltas, key=lambda one: (one.summary.number or 0, one.summary.this_update)):
             source = sources.get(one.scope)
-            if base is not None and source is not None and source.index in chosen:  # builds on the one before: write that
+            if (
+                base is not None and source is not None and source.index in chosen
+            ):  # builds on the one before: write that
                 overlay = self._write_overlay(base, overlay, chosen)
                 changes, chosen = _changes(overlay), {}
             newer = None if source is None else changes.get(source.index)

@@ -90,18 +90,17 @@ def given_files(given: Iterable[Given]) -> Iterator[tuple[str, Path | bytes]]:
             yield str(path), path
 
 
-def scope_of(
-    points: Iterable[bytes], anchors: Iterable[bytes], flags: Iterable[bool], reasons: int, signer: bytes
-) -> bytes:
-    """Which list follows which: of the same anchors, issuer and names (in the points), kinds of certificates, reasons and key.
+def scope_of(points: Iterable[bytes], flags: Iterable[bool], reasons: int, signer: bytes) -> bytes:
+    """Which list follows which: of the same issuer and names (in the points), kinds of certificates, reasons and key; 32 bytes.
 
-    The same CA under another anchor (FACTS B2: another generation of one name) is another scope.  So is another key of the name:
-    a CA may list by key, so that one key's list takes the place of no other's; and a delta is signed by the key of its complete
-    list (RFC 5280, 6.3.3 (c)(3) and (h)).  Where a certificate's lists are looked for they stand side by side.
+    Another key of the name (FACTS B2: another generation) is another scope: a CA may list by key, so that one key's list takes
+    the place of no other's; and a delta is signed by the key of its complete list (RFC 5280, 6.3.3 (c)(3) and (h)).  Where a
+    certificate's lists are looked for they stand side by side.  Which anchors lead to the key is no part of it: an anchor that
+    comes or goes would make all marks new, and an older list could be taken.
     """
-    digest = hashlib.sha256(b"sekisho crl scope 2\0" + signer)
-    for parts in (sorted(set(points)), sorted(set(anchors))):
-        digest.update(len(parts).to_bytes(4, "big") + b"".join(parts))
+    digest = hashlib.sha256(b"sekisho crl scope 3\0" + signer)
+    parts = sorted(set(points))
+    digest.update(len(parts).to_bytes(4, "big") + b"".join(parts))
     digest.update(bytes(flags) + reasons.to_bytes(2, "big"))
     return digest.digest()
 
@@ -110,7 +109,6 @@ def source_scope(source: SnapshotSource) -> bytes:
     """The scope of a CRL in a snapshot."""
     return scope_of(
         (point for _, point in source.keys),
-        (anchor for anchor, _ in source.keys),
         (source.indirect, source.only_user, source.only_ca),
         source.reasons,
         source.signer,
@@ -151,7 +149,7 @@ def examine(
         return Candidate(name, crl, summary, (), (), b"").decision(found)
     anchors = tuple(sorted({anchor for one in found for anchor in one.anchors}))
     flags = (summary.indirect, summary.only_user, summary.only_ca)
-    scope = scope_of(crl.points, anchors, flags, summary.reasons, found[0].identity)
+    scope = scope_of(crl.points, flags, summary.reasons, found[0].identity)
     return Candidate(name, crl, summary, tuple(found), anchors, scope)
 
 

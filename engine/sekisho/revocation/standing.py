@@ -127,9 +127,9 @@ class _Under:
         That is, every distribution point of the certificate names its subject as the cRLIssuer (PKITS 4.14.30): nobody else can.
         """
         for place in sorted(pending):
-            if all(self._signers.vouches_for_itself(one) for one in self._pieces[place].signers):
-                if self._standings(good | {place}, {place})[place] is Standing.GOOD:
-                    return {place}
+            leaves_it = all(self._signers.vouches_for_itself(one) for one in self._pieces[place].signers)
+            if leaves_it and self._standings(good | {place}, {place})[place] is Standing.GOOD:
+                return {place}
         return set()
 
     def _asks(self, place: int) -> bool:
@@ -159,5 +159,3 @@ class _Under:
         else:
             told = ((piece, piece.anchors) for piece in pieces)
             revocation.publish(compose(self._trial, _TRIAL_ID, self._at, told))
-
-
