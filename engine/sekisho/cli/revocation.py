@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from pyasn1.codec.der import decoder, encoder
@@ -17,6 +17,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sekisho._native import NativeError
 from sekisho.cli.base import F, Mistake, console, instant, json_option, print_json, progress_bar, when_option
 from sekisho.cli.inputs import certificates_in, trust_option, trust_store
 from sekisho.names import name_string
@@ -27,6 +28,11 @@ from sekisho.revocation.store import RevocationStore, StoreError
 from sekisho.revocation.watcher import RevocationWatcher
 
 __all__ = ["command"]
+
+
+_REPAIR: Final = (
+    "`sekisho revocation rollback` goes back to the snapshot before; `build --repair` begins anew with the newest lists"
+)
 
 
 @click.group()
@@ -77,7 +83,7 @@ def store_options(function: F) -> F:
     return function
 
 
-def _store(directory: str, how: dict[str, Any]) -> RevocationStore:
+def _store(directory: str, how: dict[str, Any], *, repair: bool = False) -> RevocationStore:
     trust = trust_store(how["anchors"], how["intermediates"])
     signers = [one.der for path in how["signers"] for one in certificates_in(path)]
     try:
@@ -88,8 +94,11 @@ def _store(directory: str, how: dict[str, Any]) -> RevocationStore:
             archive=how["archive"],
             keep=how["keep"],
             unnumbered=how["unnumbered"],
+            repair=repair,
         )
-    except (StoreError, SnapshotError) as error:
+    except SnapshotError as error:
+        raise Mistake(f"{error}\n{_REPAIR}") from None
+    except StoreError as error:
         raise Mistake(str(error)) from None
 
 
@@ -98,6 +107,7 @@ def _store(directory: str, how: dict[str, Any]) -> RevocationStore:
 @click.argument("crls", nargs=-1, required=True, type=click.Path(exists=True))
 @when_option("The time to judge the CRLs at")
 @click.option("--expired-too", is_flag=True, help="Take CRLs whose nextUpdate has passed: to judge past times.")
+@click.option("--repair", is_flag=True, help="What is in force is damaged: begin anew, with these CRLs alone.")
 @click.option(
     "--publish",
     "publish_to",
@@ -115,6 +125,7 @@ def build(
     crls: tuple[str, ...],
     at: int,
     expired_too: bool,
+    repair: bool,
     publish_to: str | None,
     key: str | None,
     as_json: bool,
@@ -130,14 +141,21 @@ def build(
     """
     if (publish_to is None) != (key is None):
         raise Mistake("--publish and --key go together: where to, and whose signature")
+    try:
+        publisher = load_private_key(key) if key is not None else None
+    except (ValueError, TypeError) as error:
+        raise Mistake(f"{key}: {error}") from None
     started = time.monotonic()
     total = sum(Path(one).stat().st_size for _, one in given_files(crls) if isinstance(one, Path))
-    with _store(directory, how) as store, progress_bar() as bar:
+    with _store(directory, how, repair=repair) as store, progress_bar() as bar:
         task = bar.add_task("reading CRLs (bytes)", total=total)
-        update = store.update(crls, at=at, expired_too=expired_too, progress=lambda size: bar.advance(task, size))
-        published = (
-            [str(path) for path in publish(store, publish_to, load_private_key(key))] if publish_to and key else []
-        )
+        try:
+            update = store.update(crls, at=at, expired_too=expired_too, progress=lambda size: bar.advance(task, size))
+        except (NativeError, SnapshotError) as error:
+            raise Mistake(f"{directory}: {error}\n{_REPAIR}") from None
+        published = []
+        if publish_to is not None and publisher is not None and store.base is not None:
+            published = [str(path) for path in publish(store, publish_to, publisher)]
         base = store.base
         entries = base.report.entries if base is not None else 0
     if as_json:
@@ -262,7 +280,7 @@ def rollback(directory: str, yes: bool, **how: Any) -> None:
 
     An act of its own, and remembered. CRLs that were in force cannot be taken again afterwards; newer ones can.
     """
-    with _store(directory, how) as store:
+    with _store(directory, how, repair=True) as store:
         if not yes:
             click.confirm(
                 "Certificates revoked since the snapshot before will count as good again. Go back?", abort=True

@@ -86,7 +86,8 @@ class Builder:
         if base is not None and changed is not overlay:
             base, overlay = self._settle(base, changed)
         self._commit(base, overlay)
-        store.refresh()
+        if self.update.changed:
+            store.refresh()
         store.sweep(keep=True)
         self.update.base, self.update.overlay = store.published or (None, None)
         self.update.decisions.sort(key=lambda one: one.source)

@@ -7,11 +7,12 @@ no commit names are removed when the store is opened: a crash at any moment leav
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 __all__ = ["Act", "Mark", "SnapshotRow", "State"]
 
@@ -90,12 +91,14 @@ class Act:
 
 
 class State:
-    """The database.  Used by one thread at a time; several processes may share the file."""
+    """The database.  Shared by threads, of which none sees what another has not committed, and by processes."""
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
         self._db = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute(
+            "PRAGMA synchronous = EXTRA"
+        )  # the folder too is brought to the disk: what was committed stays so
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -117,13 +120,15 @@ class State:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing, on the disk when it ends."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     # ---- snapshots
 
@@ -140,9 +145,7 @@ class State:
 
     def snapshots(self) -> list[SnapshotRow]:
         """All, newest first."""
-        rows = self._db.execute(
-            "SELECT id, kind, base, digest, built_at, oldest, newest FROM snapshot ORDER BY id DESC"
-        )
+        rows = self._rows("SELECT id, kind, base, digest, built_at, oldest, newest FROM snapshot ORDER BY id DESC")
         return [SnapshotRow(*row) for row in rows]
 
     def add_snapshot(self, row: SnapshotRow) -> None:
@@ -157,8 +160,8 @@ class State:
     @property
     def current(self) -> tuple[int, int | None] | None:
         """Base and overlay that are in force; None: nothing is."""
-        row = self._db.execute("SELECT base, overlay FROM current").fetchone()
-        return (row[0], row[1]) if row else None
+        rows = self._rows("SELECT base, overlay FROM current")
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def set_current(self, base: int, overlay: int | None) -> None:
         """Within a transaction."""
@@ -168,10 +171,11 @@ class State:
 
     def mark(self, scope: bytes) -> Mark | None:
         """How far a scope has come; None: nothing was ever taken."""
-        row = self._db.execute(
+        for number, this_update, sha256, delta in self._rows(
             "SELECT number, this_update, sha256, delta FROM mark WHERE scope = ?", (scope,)
-        ).fetchone()
-        return Mark(None if row[0] is None else int(row[0]), row[1], row[2], bool(row[3])) if row else None
+        ):
+            return Mark(None if number is None else int(number), this_update, sha256, bool(delta))
+        return None
 
     def set_mark(self, scope: bytes, mark: Mark) -> None:
         """Within a transaction."""
@@ -190,7 +194,9 @@ class State:
 
     def acts(self, most: int = 100) -> list[Act]:
         """The last ones, newest first."""
-        rows = self._db.execute(
-            "SELECT number, at, what, snapshot, detail FROM act ORDER BY number DESC LIMIT ?", (most,)
-        )
+        rows = self._rows("SELECT number, at, what, snapshot, detail FROM act ORDER BY number DESC LIMIT ?", (most,))
         return [Act(*row) for row in rows]
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -53,12 +55,15 @@ class RevocationStore:
         skew: seconds by which a CA's clock may be ahead.
         unnumbered: take CRLs without a cRLNumber, as version 1 has none: an older one is then known by its thisUpdate alone.
         filter_ppm: false positives of the filters, in a million; 0: the core's default.
+        repair: look at every byte of what is in force, and if it is damaged open the store all the same: nothing is in force
+            then (`fault` says why), until a rollback, or an update that begins from nothing.
         engine: the process's own if None.
 
-    Several processes may share a directory: one updates at a time, and the others `refresh`.
+    Several processes and threads may share a directory: one updates at a time, and the others `refresh`.
 
     Raises:
-        StoreError: the directory is not ours alone, or was made by another version.
+        StoreError: the directory is not ours alone, was made by another version, or has lost its state.
+        SnapshotError: what is in force is damaged.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class RevocationStore:
         skew: int = SKEW_DEFAULT,
         unnumbered: bool = False,
         filter_ppm: int = 0,
+        repair: bool = False,
         engine: Engine | None = None,
     ) -> None:
         self.directory = Path(directory)
@@ -86,16 +92,26 @@ class RevocationStore:
         self.unnumbered = unnumbered
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_strangers(self.directory)
-        try:
-            self.state = State(self.directory / "state.db")
-        except ValueError as error:
-            raise StoreError(str(error)) from None
+        self._refreshing = threading.RLock()
         self.published: tuple[int, int | None] | None = None
+        self.fault: SnapshotError | None = None
+        """Why nothing is in force of what the state names."""
         self._base: Snapshot | None = None
         self._overlay: Snapshot | None = None
         with self.locked():
+            self.state = self._open_state()
             self.sweep()
-        self.refresh()
+        try:
+            self.refresh()
+            if repair:
+                self._verify()
+        except SnapshotError as error:
+            if not repair:
+                self.close()
+                raise
+            self.revocation = Revocation()
+            self._base = self._overlay = self.published = None
+            self.fault = error
 
     def close(self) -> None:
         """Closes the state; what is in force stays so."""
@@ -133,16 +149,22 @@ class RevocationStore:
         Raises:
             SnapshotError: its file is damaged: what was in force stays so.
         """
-        current = self.state.current
-        if current is None or current == self.published:
-            return False
-        base = self._base if self.published is not None and current[0] == self.published[0] else self._open(current[0])
-        overlay = None if current[1] is None else self._open(current[1])
-        if base is None:
-            return False
-        self.revocation.publish(base, overlay)
-        self._base, self._overlay, self.published = base, overlay, current
-        return True
+        with self._refreshing:
+            while True:
+                current = self.state.current
+                if current is None or current == self.published:
+                    return False
+                same = self.published is not None and current[0] == self.published[0]
+                try:
+                    base = self._base if same and self._base is not None else self._open(current[0])
+                    overlay = None if current[1] is None else self._open(current[1])
+                except SnapshotError:
+                    if self.state.current == current:
+                        raise
+                    continue  # another process has gone on meanwhile, and removed it
+                self.revocation.publish(base, overlay)
+                self._base, self._overlay, self.published, self.fault = base, overlay, current, None
+                return True
 
     def at(self, time_: int) -> Revocation:
         """What was known at a past time: the newest kept base whose CRLs were all issued by then, with its newest overlay of
@@ -184,8 +206,14 @@ class RevocationStore:
         now = int(time.time()) if at is None else at
         files = list(given_files(given))
         with self.locked():
-            self.refresh()
-            return Builder(self, files, now, expired_too, progress).run()
+            if self.fault is None:
+                self.refresh()
+            try:
+                return Builder(self, files, now, expired_too, progress).run()
+            except BaseException:
+                with suppress(OSError, sqlite3.Error):
+                    self.sweep()  # or each try of a full disk would fill it more
+                raise
 
     def rollback(self, *, at: int | None = None) -> int:
         """Goes back to the kept base before the one in force, without its deltas, and remembers that it was done.
@@ -220,10 +248,30 @@ class RevocationStore:
 
     def _open(self, number: int) -> Snapshot:
         row = next((one for one in self.snapshots() if one.id == number), None)
-        snapshot = Snapshot(self.path_of(number))
+        try:
+            snapshot = Snapshot(self.path_of(number))
+        except FileNotFoundError:
+            raise SnapshotError(Reason.SNAPSHOT_MALFORMED, f"{self.path_of(number)}: is not there") from None
         if row is None or snapshot.report.digest != row.digest:
             raise SnapshotError(Reason.SNAPSHOT_DIGEST, snapshot.path)
         return snapshot
+
+    def _verify(self) -> None:
+        for snapshot in (self._base, self._overlay):
+            if snapshot is not None and (reason := snapshot.verify()) is not None:
+                raise SnapshotError(reason, snapshot.path)
+
+    def _open_state(self) -> State:
+        path = self.directory / "state.db"
+        if not path.exists() and any(self.directory.glob("snapshot-*.seki")):
+            raise StoreError(
+                f"{path}: is not there, though snapshots are: with it went how far each list has come. Put it back, or begin "
+                "a new directory with the newest lists"
+            )
+        try:
+            return State(path)
+        except (ValueError, sqlite3.DatabaseError) as error:
+            raise StoreError(f"{path}: {error}") from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
