@@ -85,7 +85,11 @@ def given_files(given: Iterable[Given]) -> Iterator[tuple[str, Path | bytes]]:
         if isinstance(one, bytes):
             yield f"CRL {number + 1}", one
         elif (path := Path(one)).is_dir():
-            yield from ((str(file), file) for file in sorted(path.iterdir()) if file.suffix.lower() in ENDINGS)
+            yield from (
+                (str(file), file)
+                for file in sorted(path.iterdir())
+                if file.suffix.lower() in ENDINGS and file.is_file()
+            )
         else:
             yield str(path), path
 
