@@ -16,17 +16,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tests.unit.chains import PROFILE, Made, leaf, make
-from tests.unit.crls import crl, identity, partition, points, serial_of
+from tests.unit.crls import crl, partition, points, serial_of
 
 from sekisho.engine import Engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.snapshot import Snapshot
 from sekisho.revocation.store import RevocationStore
-from sekisho.revocation.watch_list import Watched, WatchList
+from sekisho.revocation.watch_list import WatchList
 from sekisho.testing import AT
 from sekisho.trust import TrustStore
 from sekisho.verifier import Verifier
@@ -79,23 +82,31 @@ def lists_of(root: Made, generation: int) -> tuple[list[bytes], list[bytes]]:
 
 
 def work(directory: Path, first: int) -> None:
-    """Generation after generation: all partitions anew in one update, then a delta to each; says what it begins."""
+    """Generation after generation: all partitions anew in one update, then a delta to each, now and then a rollback.
+
+    Says which state it begins to bring about, and when it has.
+    """
     root = make("kill root")
     prepared = {generation: lists_of(root, generation) for generation in range(first, first + 2 * PREPARED, 2)}
-    with (
-        RevocationStore(directory, TrustStore([root.der]), keep=3) as store,
-        WatchList(directory.with_suffix(".watch"), purpose="to be killed") as watch,
-    ):
-        watch.add(
-            Watched(watched_of(one).der, identity(root), identity(root), "auth", reference=one) for one in PARTITIONS
-        )
+
+    def bring_about(generation: int, with_deltas: bool, how: Callable[[], object]) -> None:
+        print("begin", generation, int(with_deltas), flush=True)
+        how()
+        print("done", generation, int(with_deltas), flush=True)
+
+    def take(lists: list[bytes], at: int) -> None:
+        assert store.update(lists, at=at).taken == len(PARTITIONS)
+
+    with RevocationStore(directory, TrustStore([root.der]), keep=3) as store:
         for generation, (complete, deltas) in prepared.items():
-            print("begin", generation, flush=True)
-            assert store.update(complete, at=AT + generation).taken == len(PARTITIONS)
-            watch.observe(store.revocation, _profile(), at=AT + generation)
-            assert store.update(deltas, at=AT + generation + 1).taken == len(PARTITIONS)
+            bring_about(generation, False, partial(take, complete, AT + generation))
+            bring_about(generation, True, partial(take, deltas, AT + generation + 1))
             if generation % 5 == 0:
-                store.rollback()
+                assert store.base is not None
+                older = [row.id for row in store.snapshots() if row.kind == "base" and row.id < store.base.report.id]
+                number = next(Snapshot(store.path_of(older[0])).sources()).number if older else None
+                if number is not None:
+                    bring_about(number // 10, False, store.rollback)
     time.sleep(60)
 
 
@@ -152,33 +163,26 @@ def _profile() -> Profile:
 def rounds(count: int, seed: int, directory: Path) -> Counter[str]:
     """Kills a child `count` times; returns in which states it left the store."""
     luck, seen = random.Random(seed), Counter[str]()
-    generation = 1
+    first, before = 1, (0, False)
     for _ in range(count):
+        arguments = ["--work", str(directory), "--first", str(first)]
         child = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.faults.revocation_kill",
-                "--work",
-                str(directory),
-                "--first",
-                str(generation),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-m", "tests.faults.revocation_kill", *arguments], stdout=subprocess.PIPE, text=True
         )
         assert child.stdout is not None
-        said = [child.stdout.readline().split()]  # it has begun
-        time.sleep(luck.uniform(0, 0.25))
+        said = [child.stdout.readline()]  # it has begun
+        time.sleep(luck.uniform(0, luck.choice((0.1, 0.4, 1.5))))  # seconds: an update takes some hundredths
         os.kill(child.pid, signal.SIGKILL)
-        said += [line.split() for line in child.stdout.read().splitlines()]
+        said += child.stdout.read().splitlines()
         child.wait()
-        begun = max(int(words[1]) for words in said if words and words[0] == "begin")
-        before = generation - 2
-        after, with_deltas = state_of(directory)
-        assert after == 0 or before - 4 <= after <= begun, f"in force {after}, begun {begun}"
-        seen["nothing" if after == 0 else "with deltas" if with_deltas else "base alone"] += 1
-        generation = begun + 2
+        words = [line.split() for line in said]
+        states = [(what, (int(generation), with_deltas == "1")) for what, generation, with_deltas in words]
+        done = [state for what, state in states if what == "done"]
+        committed, begun = (done[-1] if done else before), states[-1][1]
+        before = state_of(directory)
+        assert before in (committed, begun), f"in force {before}; it had done {committed} and was at {begun}"
+        seen["nothing" if before[0] == 0 else "with deltas" if before[1] else "base alone"] += 1
+        first = max(generation for _, (generation, _) in states) + 2
     return seen
 
 

@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.unit.chains import Made, leaf, make
 from tests.unit.crls import crl, partition
 from tests.unit.test_revocation_builder import OK, REVOKED, UNKNOWN, ask, reasons, trust_of
@@ -200,3 +202,29 @@ def test_a_commit_that_fails_leaves_what_was(root: Made, tmp_path: Path) -> None
         assert ask(store, leaf(root, "bad")) is OK
         assert reasons(store.update([second], at=AT)) == [None]
         assert ask(store, leaf(root, "bad")) is REVOKED
+
+
+def test_what_a_crash_left_in_the_archive_is_removed_in_time(root: Made, tmp_path: Path) -> None:
+    """Another store may share it, and be writing: what is younger than a day stays."""
+    (tmp_path / "archive").mkdir(mode=0o700)
+    old, young = tmp_path / "archive" / ".new-old", tmp_path / "archive" / ".new-young"
+    for file in (old, young):
+        file.write_bytes(b"half a list")
+    os.utime(old, (1, 1))
+    with RevocationStore(tmp_path / "store", trust_of(root), archive=tmp_path / "archive") as store:
+        assert (old.exists(), young.exists()) == (False, True)
+        store.update(lists(root, 1), at=AT)
+        assert store.archive is not None
+        assert len(list(store.archive)) == 1
+
+
+def test_a_list_in_pem_is_archived_as_it_came(root: Made, tmp_path: Path) -> None:
+    der = crl(root)
+    pem = x509.load_der_x509_crl(der).public_bytes(Encoding.PEM)
+    given = [pem, pem.replace(b"\n", b"\r\n")]
+    for number, text in enumerate(given):
+        with RevocationStore(tmp_path / f"{number}", trust_of(root), archive=tmp_path / f"archive {number}") as store:
+            assert reasons(store.update([text], at=AT)) == [None]
+            assert store.archive is not None
+            (sha256,) = store.archive
+            assert store.archive.read(sha256) == text

@@ -10,7 +10,9 @@ import hashlib
 import lzma
 import os
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +23,8 @@ __all__ = ["Archive", "ArchiveCost"]
 # Neighbouring entries are alike: the first setting halves a CRL at 30 MB/s, the next saves a tenth more at a third of the speed.
 _PRESET: Final = 0
 _ENDING: Final = ".crl.xz"
+_BEGUN: Final = ".new-"
+_BEGUN_MAX: Final = 86_400  # seconds that no CRL takes to read
 
 
 @dataclass
@@ -41,6 +45,10 @@ class Archive:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in self.folder.glob(f"{_BEGUN}*"):  # left by a crash, unless another process is writing it
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime < time.time() - _BEGUN_MAX:
+                    file.unlink()
 
     def path(self, sha256: bytes) -> Path:
         """Where a CRL of that hash stands, or would."""
@@ -80,7 +88,7 @@ class ArchiveWriter:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        descriptor, self._name = tempfile.mkstemp(dir=archive.folder, prefix=".new-")
+        descriptor, self._name = tempfile.mkstemp(dir=archive.folder, prefix=_BEGUN)
         self._file = os.fdopen(descriptor, "wb")
         self._xz: Any = lzma.LZMACompressor(preset=_PRESET)
         self._size = 0
@@ -96,13 +104,15 @@ class ArchiveWriter:
         if path.exists():
             self.drop()
             return
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self._archive.folder)
         self._file.write(self._xz.flush())
         self._file.flush()
         os.fchmod(self._file.fileno(), 0o400)
         os.fsync(self._file.fileno())
         kept = self._file.tell()
         self._file.close()
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         Path(self._name).rename(path)
         sync_folder(path.parent)
         cost.lists += 1
