@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from sekisho.engine import Engine
+from sekisho.profiles import Profile
+from sekisho.reasons import Reason
 from sekisho.revocation.crl import Crl
+from sekisho.revocation.store import RevocationStore
 from sekisho.testing import (
     AT,
     City,
@@ -37,6 +42,8 @@ from sekisho.testing import crls as crls_module
 from sekisho.testing.keys import KEY_KINDS, KeyKind, key_from_label
 from sekisho.testing.leaves import Extension
 from sekisho.testing.revoked import NO_TIME, REASONS, SIGN_REASONS
+from sekisho.trust import TrustStore
+from sekisho.verifier import Verifier
 
 DAY = 86_400
 NAME = der.name(("2.5.4.6", "JP"), ("2.5.4.3", "A CA"))
@@ -465,3 +472,35 @@ def test_who_is_revoked_in_a_city_can_be_said(city: City) -> None:
     assert set(city_crls(city, 7, seed=2).revoked) != set(city_crls(city, 7).revoked)
     with pytest.raises(ValueError, match="has no 33 to revoke"):
         city_crls(city, 33)
+
+
+def test_a_city_is_judged_by_its_lists(city: City, tmp_path: Path) -> None:
+    """Whoever is in a list is refused, with its reason, and nobody else: first by one day's lists, then by the next day's."""
+    trust = TrustStore(list(city.trust()))
+    with RevocationStore(tmp_path / "store", trust) as store:
+        for number, revoked in ((1, city_crls(city, 9, strangers=2_000).revoked), (2, {0: 6, 31: 1})):
+            lists = city_crls(city, revoked, strangers=2_000, number=number, this_update=AT - 7200 + number)
+            lists.write(tmp_path / f"day {number}")
+            update = store.update([tmp_path / f"day {number}"], at=AT)
+            assert (update.taken, len(update.decisions)) == (212, 212)
+            for purpose in city.plan.purposes:
+                profile = replace(Profile.load(f"jpki-{purpose}-test"), name=f"city-{purpose}", revocation="required")
+                judge = Verifier(trust, profile, revocation=store.revocation, engine=Engine(threads=1))
+                rows = city.rows(purpose)
+                verdicts = judge.verify_certificates([city.certificate(row) for row in rows], at=AT)
+                refused = {row for row, one in zip(rows, verdicts, strict=True) if one.reason is Reason.REVOKED}
+                assert refused == set(revoked) & set(rows)
+                assert sum(one.ok for one in verdicts) == len(rows) - len(refused)
+
+
+def test_a_revoked_citizen_takes_a_line(tmp_path: Path) -> None:
+    citizen = a_citizen(4)
+    login = citizen.login(b"the challenge")
+    profile = replace(Profile.load("jpki-auth-test"), name="a-line", revocation="required")
+    with RevocationStore(tmp_path, TrustStore(list(login.trust))) as store:
+        judge = Verifier(store.trust, profile, revocation=store.revocation, engine=Engine(threads=1))
+        for number, revoked in enumerate((False, True), 1):
+            store.update([citizen.crl(revoked=revoked, number=number, this_update=AT - 100 + number)], at=AT)
+            (verdict,) = judge.verify_certificates([login.certificate], at=AT)
+            assert verdict.ok != revoked
+            assert (verdict.reason is Reason.REVOKED) == revoked

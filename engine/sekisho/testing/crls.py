@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from sekisho.testing import der
 from sekisho.testing.citizen import DAY
-from sekisho.testing.keys import Progress, SigningKey, default_hash
+from sekisho.testing.keys import Progress, RsaKey, SigningKey, default_hash
 from sekisho.testing.leaves import AUTHORITY_KEY_ID, Extension, key_id
 from sekisho.testing.revoked import CHUNK, NO_TIME, Draw, Entries
 
@@ -198,7 +198,7 @@ def write_crl(
     """
     fields, key = crl_fields(signer, **how), signer.key
     entries = _held(revoked)
-    signature_size = len(key.sign_certificate(b""))
+    signature_size = key.size if isinstance(key, RsaKey) else len(key.sign_certificate(b""))
     while True:
         with open(path, "wb+") as file:
             tbs_size, pieces = _tbs(fields, entries, key, progress)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -206,6 +206,7 @@ class CityCrls:
         lists: entries of each list: of the city's certificates, without strangers.
         strangers: what was drawn for each list besides.
         this_update: when all were made.
+        number: cRLNumber of all.
     """
 
     city: City
@@ -213,6 +214,7 @@ class CityCrls:
     lists: Mapping[ListKey, Entries]
     strangers: Mapping[ListKey, Draw]
     this_update: int
+    number: int
 
     def __len__(self) -> int:
         return len(self.lists)
@@ -227,7 +229,7 @@ class CityCrls:
 
     def crl(self, key: ListKey) -> bytes:
         """That list, DER."""
-        return make_crl(self._signer(key), self.entries(key), this_update=self.this_update, point=self._point(key))
+        return make_crl(self._signer(key), self.entries(key), **self._how(key))
 
     def write(self, folder: str | os.PathLike[str], *, progress: Progress | None = None) -> list[CrlFile]:
         """Writes every list, PURPOSE-GENERATION-CODE.crl, into a folder, which is made if it is not there.
@@ -240,16 +242,7 @@ class CityCrls:
         files = []
         for key in self.lists:
             path = target / "-".join(map(str, key))
-            entries = self.entries(key)
-            files.append(
-                write_crl(
-                    f"{path}.crl",
-                    self._signer(key),
-                    entries,
-                    this_update=self.this_update,
-                    point=self._point(key),
-                )
-            )
+            files.append(write_crl(f"{path}.crl", self._signer(key), self.entries(key), **self._how(key)))
             if progress:
                 progress(len(files), len(self.lists))
         return files
@@ -257,8 +250,9 @@ class CityCrls:
     def _signer(self, key: ListKey) -> Authority:
         return self.city.authorities[key[0], key[1]]
 
-    def _point(self, key: ListKey) -> Extension:
-        return partition_point(self.city.plan.shape, key[0], _BY_CODE[key[2]])
+    def _how(self, key: ListKey) -> dict[str, Any]:
+        point = partition_point(self.city.plan.shape, key[0], _BY_CODE[key[2]])
+        return {"this_update": self.this_update, "number": self.number, "point": point}
 
 
 def city_crls(
@@ -268,6 +262,7 @@ def city_crls(
     strangers: int = 0,
     seed: object = 1,
     this_update: int | None = None,
+    number: int = 1,
 ) -> CityCrls:
     """The lists of a city, in which some of its certificates are.
 
@@ -275,6 +270,7 @@ def city_crls(
         revoked: how many of the city's rows, which the seed then chooses; or which rows; or the reason of each.
         strangers: entries besides, of certificates that are none of the city's.
         this_update: seconds since 1970; by default the midnight (UTC) before the city's moment.
+        number: cRLNumber, to be raised when lists follow lists.
 
     Raises:
         ValueError: more rows than the city has, or a row that it does not have.
@@ -293,7 +289,9 @@ def city_crls(
         members[_key_of(city, row)].append(row)
     lists = {key: _entries(city, sorted(own, key=lambda row: int(city.serial[row])), reasons, made_at, seed)
              for key, own in members.items()}  # fmt: skip
-    return CityCrls(city, reasons, lists, dict(_strangers(city, list(members), strangers, made_at, seed)), made_at)
+    return CityCrls(
+        city, reasons, lists, dict(_strangers(city, list(members), strangers, made_at, seed)), made_at, number
+    )
 
 
 _BY_CODE: Final = {one.code: one for one in MUNICIPALITIES}
