@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
 
 from sekisho._native import lib
 from sekisho.challenges import ChallengeKeys
@@ -227,6 +228,10 @@ MISTAKES = {
     "city of a wrong mode": (
         ["city", "--citizens", "1", "--out", "new", "--key", "p256", "--mode", "pkcs1", "--log-in", "line.txt"],
         "leave --mode out",
+    ),
+    "city of more revoked than there are": (
+        ["city", "--citizens", "2", "--revoked", "5", "--out", "new"],
+        "2 citizens hold 4 certificates",
     ),
     "city of nobody": (["city", "--citizens", "0", "--out", "new"], "0 is not in the range"),
     "negative lifetime": (
@@ -572,6 +577,25 @@ def secrets_of(city: City, row: int) -> set[str]:
         f"{person.born:%Y%m%d}",
         f"{person.born:%m-%d}",  # the day on which a certificate ends
     }
+
+
+def test_a_city_with_crls(tmp_path: Path) -> None:
+    made = run("city", "--citizens", "5", "--revoked", "4", "--strangers", "500", "--out", tmp_path, "--key", "p256")
+    assert "212 CRLs, 504 entries" in made.stderr
+    assert len(list((tmp_path / "crl").iterdir())) == 212
+    city = City.load(tmp_path)
+    told = [json.loads(line) for line in (tmp_path / "revoked.jsonl").read_text().splitlines()]
+    assert len({one["row"] for one in told}) == 4
+    for one in told:
+        listed = x509.load_der_x509_crl((tmp_path / "crl" / one["crl"]).read_bytes())
+        entry = listed.get_revoked_certificate_by_serial_number(int(city.serial[one["row"]]))
+        assert entry is not None
+        assert entry.serial_number == one["serial"]
+        reasons = [each.value.reason.value for each in entry.extensions]
+        assert reasons == ([] if one["reason"] == "unspecified" else [one["reason"]])
+    run("city", "--citizens", "5", "--out", tmp_path, "--key", "p256")
+    assert not list((tmp_path / "crl").iterdir())  # lists of another city are gone
+    assert not (tmp_path / "revoked.jsonl").exists()
 
 
 def test_verify_never_says_who_somebody_is(folder: Path, city: City) -> None:

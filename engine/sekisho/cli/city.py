@@ -6,8 +6,10 @@ import base64
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from sekisho.cli.base import Mistake, console, progress_bar, when_option
@@ -15,8 +17,13 @@ from sekisho.cli.inputs import read_file
 from sekisho.testing.city import AT, CITIZENS_MAX, City, build_city
 from sekisho.testing.keys import KEY_KINDS, MODES, KeyKind, Mode
 from sekisho.testing.logins import make_logins
+from sekisho.testing.partitions import city_crls
+from sekisho.testing.revoked import REASONS
 
 __all__ = ["command"]
+
+STRANGERS_MAX: Final = 100_000_000
+"""Entries; a city's generations have given out 90 million serials each."""
 
 
 @click.command()
@@ -34,6 +41,20 @@ __all__ = ["command"]
     "--out", "folder", required=True, metavar="FOLDER", type=click.Path(file_okay=False), help="Where to write it."
 )
 @click.option("--workers", type=click.IntRange(1), default=None, help="Threads; by default one for each CPU.")
+@click.option(
+    "--revoked",
+    metavar="N",
+    type=click.IntRange(0),
+    default=None,
+    help="Revoke so many of the certificates, chosen by the seed, and write the CAs' CRLs.",
+)
+@click.option(
+    "--strangers",
+    metavar="N",
+    type=click.IntRange(0, STRANGERS_MAX),
+    default=None,
+    help="So many more entries in these CRLs, of certificates that are none of the city's: 25000000 is a nation's.",
+)
 @when_option("The moment at which all certificates are valid", default=str(AT), shown="2026-04-01")
 @click.option(
     "--log-in",
@@ -53,6 +74,8 @@ def command(
     authority_key: KeyKind,
     folder: str,
     workers: int | None,
+    revoked: int | None,
+    strangers: int | None,
     at: int,
     challenges_file: str | None,
     mode: Mode | None,
@@ -68,12 +91,15 @@ def command(
     What is in the folder:
       ca/PURPOSE-GENERATION.cer      the CAs in force: what to trust
       leaves.bin, *.npy, city.json   certificates end to end, offsets and columns, manifest
+      crl/PURPOSE-GENERATION-CODE.crl  with --revoked: a list of each CA for each municipality
+      revoked.jsonl                  with --revoked: which rows are revoked, for which reason, in which list
       private/                       TEST ONLY keys
 
     \b
     Examples:
       sekisho city --citizens 10000 --seed demo --out city
       sekisho city --citizens 100 --key p384 --authority-key p384 --out next-generation
+      sekisho city --citizens 10000 --revoked 200 --strangers 1000000 --out city
       sekisho city --citizens 100 --at now --out city --log-in challenges > logins.jsonl
     """
     challenges = read_file(challenges_file).split() if challenges_file is not None else []
@@ -81,6 +107,8 @@ def command(
         raise Mistake(
             f"{challenges_file}: there is no challenge in it; `sekisho challenge issue` makes them, one a line"
         )
+    if (revoked or 0) > 2 * citizens:
+        raise Mistake(f"--revoked {revoked}: {citizens} citizens hold {2 * citizens} certificates")
     target = Path(folder)
     if target.exists() and any(target.iterdir()) and not (target / "city.json").exists():
         raise Mistake(f"{folder} has other things in it: give a new folder, or one that holds a city")
@@ -103,8 +131,34 @@ def command(
     )
     out.print(Text(f"SHA-256 of all of them: {city.digest}"), soft_wrap=True)
     out.print(Text(f"Trust {folder}/ca; profiles jpki-auth-test, jpki-sign-test."))
+    for stale in [*(target / "crl").glob("*.crl"), target / "revoked.jsonl"]:
+        stale.unlink(missing_ok=True)  # of the city that was here before
+    if revoked is not None or strangers is not None:
+        _write_crls(city, target, revoked or 0, strangers or 0, out)
     if challenges:
         _log_in(city, challenges, mode, workers)
+
+
+def _write_crls(city: City, folder: Path, revoked: int, strangers: int, out: Console) -> None:
+    lists = city_crls(city, revoked, strangers=strangers, seed=city.plan.seed)
+    names = {number: name for name, number in REASONS.items()}
+    with progress_bar() as bar:
+        task = bar.add_task("writing CRLs", total=len(lists))
+        files = lists.write(folder / "crl", progress=lambda done, total: bar.update(task, completed=done, total=total))
+    with open(folder / "revoked.jsonl", "w") as file:
+        for row, reason in sorted(lists.revoked.items()):
+            purpose, generation, code = lists.key_of(row)
+            told = {
+                "row": row,
+                "citizen": row % city.plan.citizens,
+                "purpose": str(purpose),
+                "serial": int(city.serial[row]),
+                "reason": names[reason],
+                "crl": f"{purpose}-{generation}-{code}.crl",
+            }
+            file.write(json.dumps(told) + "\n")
+    entries, size = sum(one.entries for one in files), sum(one.size for one in files)
+    out.print(Text(f"{len(files)} CRLs, {entries:,} entries, {size:,} bytes, in {folder}/crl; {revoked} of the city's"))
 
 
 def _log_in(city: City, challenges: list[bytes], mode: Mode | None, workers: int | None) -> None:

@@ -20,13 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sekisho.testing.citizen import Resident, resident
+from sekisho.testing.citizen import DAY, Resident, resident
 from sekisho.testing.columns import Column, Strings
+from sekisho.testing.crls import issuing_point, make_crl
 from sekisho.testing.keys import (
     KEY_KINDS,
     Hash,
@@ -227,6 +228,28 @@ class City:
             return [self.key(wanted[index]).sign(column[index], mode, hash_name) for index in chunk]
 
         return Column.of(_spread(task, len(wanted), workers, progress))
+
+    def crl(self, row: int, revoked: Iterable[int] = (), *, this_update: int | None = None, **how: Any) -> bytes:
+        """The list in which the certificate of that row is looked for: its municipality's, by its issuer; DER.
+
+        Args:
+            revoked: the rows that are in it.
+            this_update: seconds since 1970; by default the midnight (UTC) before `plan.at`.
+            how: as `crls.make_crl` has it: dates, reasons, number, base, ...
+
+        Raises:
+            ValueError: a revoked row whose certificate is looked for in another list.
+        """
+        rows, place, shape = [int(one) for one in revoked], self.person(row).municipality, self.plan.shape
+        for one in rows:
+            if self.issuer(one) is not self.issuer(row) or self.person(one).municipality != place:
+                raise ValueError(f"row {one} is of another municipality or issuer than row {row}")
+        return make_crl(
+            self.issuer(row),
+            [int(self.serial[one]) for one in rows],
+            this_update=self.plan.at // DAY * DAY if this_update is None else this_update,
+            **{"point": issuing_point(shape.partition_name(self.purpose(row), place)), **how},
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -309,6 +309,14 @@ class SigningKey(ABC):
         """The signature on a certificate or CRL, by `algorithm`."""
         return self.sign(tbs)
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The same where only the hash of what is signed is at hand: of a CRL that is never whole in memory.
+
+        Raises:
+            ValueError: a key that signs no hash (Ed25519).
+        """
+        raise ValueError(f"a key of kind {self.kind} signs no hash")
+
     def pem(self) -> bytes:
         """PKCS #8, unencrypted: what a token's import tool takes."""
         return self.private_key.private_bytes(
@@ -368,6 +376,9 @@ class RsaKey(SigningKey):
             return self.private_key.sign(message, pss, algorithm)
         raise self._refuse(mode)
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        return self.private_key.sign(digest, padding.PKCS1v15(), asymmetric_utils.Prehashed(hashes.SHA256()))
+
     def sign_block(self, content: bytes) -> bytes:
         """The PKCS #1 block of type 1 around `content` itself (RFC 8017, 9.2 without the DigestInfo)."""
         if not content or len(content) > self.size - 11:
@@ -419,6 +430,10 @@ class EllipticKey(SigningKey):
             return signature
         size = (_CURVES[self.kind][0].key_size + 7) // 8
         return b"".join(half.to_bytes(size, "big") for half in asymmetric_utils.decode_dss_signature(signature))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        prehashed = asymmetric_utils.Prehashed(_HASH_CLASSES[default_hash(self.kind)]())
+        return self.private_key.sign(digest, ec.ECDSA(prehashed, deterministic_signing=True))
 
     @property
     def algorithm(self) -> bytes:  # ecdsa-with-SHA384 or -SHA256, RFC 5758, 3.2

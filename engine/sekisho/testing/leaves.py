@@ -17,6 +17,7 @@ from sekisho.testing.citizen import DAY, LAST_SECOND_JST, Municipality, Resident
 from sekisho.testing.keys import KeyKind, SigningKey, key_from_label
 
 __all__ = [
+    "FIRST_SERIALS",
     "GENERATIONS",
     "PURPOSES",
     "TEST_CARD_SHAPE",
@@ -193,7 +194,7 @@ def key_id(spki: bytes) -> bytes:
 _YEAR: Final = 365 * DAY + DAY // 4
 _BEGINS: Final = {0: -int(10.5 * _YEAR), 1: -int(6.5 * _YEAR), 2: -2 * _YEAR, 3: _YEAR // 2}
 """Seconds from a city's moment to a generation's notBefore; each lasts ten years."""
-_FIRST_SERIALS: Final = {0: 1, 1: 20_000_001, 2: 110_000_001, 3: 200_000_001}
+FIRST_SERIALS: Final = {0: 1, 1: 20_000_001, 2: 110_000_001, 3: 200_000_001}
 """A generation's own serial; its leaves count on from there, as the real ones seem to (FACTS B7)."""
 
 
@@ -256,7 +257,7 @@ def authority(
     key = key_from_label(kind, seed, "authority", purpose, generation)
     begins = at + _BEGINS[generation]
     ends = (begins + 10 * _YEAR) // DAY * DAY + LAST_SECOND_JST
-    serial = _FIRST_SERIALS[generation]
+    serial = FIRST_SERIALS[generation]
     fields = authority_fields(shape, purpose, key.spki, serial).with_validity(begins, ends)
     return Authority(purpose, generation, serial, begins, ends, fields.subject, key, seal(fields, key))
 

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -251,6 +251,11 @@ class Citizen:
     ) -> Login:
         """A good login, as `make_login` makes it."""
         return make_login(self.city, self.row(purpose), challenge, mode=mode, hash_name=hash_name)
+
+    def crl(self, *, revoked: bool = False, purpose: Purpose = "auth", **how: Any) -> bytes:
+        """The list in which this person's certificate is looked for (`City.crl`), with it in it or not; DER."""
+        row = self.row(purpose)
+        return self.city.crl(row, [row] if revoked else [], **how)
 
 
 @cache
