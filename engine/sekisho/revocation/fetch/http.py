@@ -1,0 +1,255 @@
+"""HTTP(S) with conditional requests (RFC 9110, 13), through urllib3.
+
+Nothing of the environment counts but SSL_CERT_FILE and SSL_CERT_DIR, which OpenSSL reads for the system's CAs: no proxy
+variable, no netrc, no key log.  Certificates of https are verified, always.  Redirects are followed within one scheme, five
+at most.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import ssl
+import threading
+import time
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from socket import SHUT_RDWR, socket
+from typing import Any, Final
+from urllib.parse import urljoin
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from sekisho._version import __version__
+from sekisho.revocation.fetch.failure import Failure, Interrupted
+from sekisho.revocation.fetch.folder import Known, Part
+from sekisho.revocation.fetch.sources import HttpLocation, Limits, SourceError, source_of_url
+
+__all__ = ["Answer", "HttpClient", "tls_context"]
+
+REDIRECTS_MAX: Final = 5
+CONNECT_SECONDS_MAX: Final = 10
+_PIECE: Final = 1 << 18  # bytes asked for at once
+_VALIDATOR_MAX: Final = 1024  # characters of an ETag or a date that are kept
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_AGAIN: Final = (408, 425, 429, 500, 502, 503, 504)  # RFC 9110, 15; RFC 6585, 4; RFC 8470, 5.2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came: a body (in the part), or that there is nothing new."""
+
+    modified: bool
+    etag: str = ""
+    last_modified: str = ""
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 and later, certificates and host names verified, against `ca_file` or the system's CAs."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # unlike create_default_context, it heeds no SSLKEYLOGFILE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+class HttpClient:
+    """Connections to all HTTP servers of a plan; may be used by several threads."""
+
+    def __init__(self, limits: Limits, stop: threading.Event) -> None:
+        self._limits = limits
+        self._stop = stop
+        self._sockets: weakref.WeakSet[socket] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        options: dict[str, Any] = {
+            "maxsize": limits.parallel,
+            "block": False,
+            "timeout": urllib3.Timeout(connect=min(CONNECT_SECONDS_MAX, limits.timeout), read=limits.timeout),
+            "retries": False,
+            "ssl_context": tls_context(limits.ca_file),
+            "headers": {"User-Agent": f"sekisho/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"},
+        }
+        self._pool = urllib3.ProxyManager(limits.proxy, **options) if limits.proxy else urllib3.PoolManager(**options)
+        self._pool.pool_classes_by_scheme = self._pool_classes()
+
+    def get(self, location: HttpLocation, known: Known | None, part: Part, came: Any) -> Answer:
+        """One try: the body goes to `part`, piece by piece; `came` is told how many bytes each time.
+
+        Raises:
+            Failure: nothing that could be a CRL came.
+        """
+        headers = dict(self._pool.headers)
+        if known is not None and known.etag:
+            headers["If-None-Match"] = known.etag
+        if known is not None and known.last_modified:
+            headers["If-Modified-Since"] = known.last_modified
+        end = time.monotonic() + self._limits.deadline
+        try:
+            return self._follow(location, headers, part, came, end)
+        except (HTTPError, OSError, ValueError) as error:
+            if self._stop.is_set():
+                raise Interrupted from None
+            raise _told(error) from None
+
+    def interrupt(self) -> None:
+        """Wake whoever waits for a server."""
+        with self._lock:
+            for one in list(self._sockets):
+                with suppress(OSError):
+                    one.shutdown(SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def _follow(self, location: HttpLocation, headers: dict[str, str], part: Part, came: Any, end: float) -> Answer:
+        url = location.url
+        for _ in range(REDIRECTS_MAX + 1):
+            if self._stop.is_set():
+                raise Interrupted
+            response = self._pool.request(
+                "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False
+            )
+            try:
+                if response.status not in _REDIRECTS:
+                    return self._take(
+                        response, "If-None-Match" in headers or "If-Modified-Since" in headers, part, came, end
+                    )
+                url = _redirected(url, response.headers.get("Location", ""))
+            finally:
+                response.close()
+        raise Failure(f"more than {REDIRECTS_MAX} redirects")
+
+    def _take(self, response: urllib3.BaseHTTPResponse, conditional: bool, part: Part, came: Any, end: float) -> Answer:
+        if response.status == 304 and conditional:
+            response.drain_conn()  # it has no body, and the connection serves the next source
+            return Answer(modified=False)
+        if response.status != 200:
+            after = _seconds(response.headers.get("Retry-After", ""))
+            said = f"the server answered {response.status}{_reason(response)}"
+            raise Failure(said, retry=response.status in _AGAIN, retry_after=after)
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self._limits.size_max:
+            raise Failure(
+                f"{int(length):,} bytes, larger than {self._limits.size_max:,}: raise size_max if it should be"
+            )
+        while data := response.read1(_PIECE):
+            part.write(data)
+            came(len(data))
+            if self._stop.is_set():
+                raise Interrupted
+            if time.monotonic() > end:
+                raise Failure(
+                    f"not done in {self._limits.deadline:,} s: raise deadline if it takes that long", retry=True
+                )
+        etag = response.headers.get("ETag", "")
+        date = response.headers.get("Last-Modified", "")
+        return Answer(True, *(one if len(one) <= _VALIDATOR_MAX else "" for one in (etag, date)))
+
+    def _pool_classes(self) -> dict[str, Any]:
+        """The pools of urllib3, with connections whose sockets `interrupt` can reach."""
+        sockets, lock = self._sockets, self._lock
+
+        def keep(made: Any) -> None:
+            with lock:
+                sockets.add(made)
+
+        class Http(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                keep(self.sock)
+
+        class Https(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                keep(self.sock)
+
+        class HttpPool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Http
+
+        class HttpsPool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Https
+
+        return {"http": HttpPool, "https": HttpsPool}
+
+
+def _redirected(url: str, to: str) -> str:
+    if not to:
+        raise Failure("a redirect that says not where to")
+    try:
+        target = source_of_url(urljoin(url, to)).locations[0]
+    except SourceError as error:
+        raise Failure(f"a redirect that leads nowhere: {error}") from None
+    if target.url.partition(":")[0] != url.partition(":")[0]:
+        raise Failure(
+            f"a redirect to another scheme, which is not followed: {target.shown}; list that URL if it is right"
+        )
+    return target.url
+
+
+def _reason(response: urllib3.BaseHTTPResponse) -> str:
+    reason = (response.reason or "")[:60]
+    return f" {reason}" if reason.isprintable() and reason else ""
+
+
+def _seconds(value: str) -> float | None:
+    """Retry-After (RFC 9110, 10.2.3): seconds, or a date."""
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return float(value[:12])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _told(error: Exception) -> Failure:
+    """What a library's exception means, in a sentence; by default another try may do better."""
+    if isinstance(error, ProxyError):
+        return Failure(f"the proxy does not let us through: {_cause(error)}", retry=True, unreachable=True)
+    if isinstance(error, SSLError | ssl.SSLError):
+        verification = "verif" in str(error).lower() or "hostname" in str(error).lower()
+        return Failure(f"TLS: {_cause(error)}", retry=not verification, unreachable=True)
+    if isinstance(error, NameResolutionError):
+        return Failure("the server's name is not known (DNS)", retry=True, unreachable=True)
+    if isinstance(error, NewConnectionError):
+        return Failure(f"no connection: {_cause(error)}", retry=True, unreachable=True)
+    if isinstance(error, ConnectTimeoutError):
+        return Failure("the server did not take the connection in time", retry=True, unreachable=True)
+    if isinstance(error, ReadTimeoutError | TimeoutError):
+        return Failure("the server sent nothing for too long", retry=True)
+    if isinstance(error, HTTPError) and not isinstance(error, LocationValueError):
+        return Failure(f"the answer broke off: {_cause(error)}", retry=True)
+    if isinstance(error, OSError) and error.filename is None and not error.errno:
+        return Failure(f"the connection broke: {error}", retry=True)
+    if isinstance(error, OSError):
+        return Failure(f"{error.strerror or error}", retry=isinstance(error, ConnectionError))
+    return Failure(f"{error}")
+
+
+def _cause(error: Exception) -> str:
+    """The innermost of what a library wrapped."""
+    inner: BaseException = error
+    while True:
+        deeper = inner.__cause__ or inner.__context__ or getattr(inner, "original_error", None)
+        if deeper is None and inner.args and isinstance(inner.args[-1], Exception):
+            deeper = inner.args[-1]
+        if deeper is None or deeper is inner:
+            break
+        inner = deeper
+    said = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
+    return "".join(c if c.isprintable() else " " for c in said)[:200]
