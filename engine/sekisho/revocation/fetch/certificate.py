@@ -52,7 +52,7 @@ def sources_of_certificate(der: bytes, directory: Directory | None = None) -> Po
         issuer = encoder.encode(tbs["issuer"]["rdnSequence"])
         points = list(_points(tbs))
         found = [_source(point, issuer, directory) for point in points]
-    except (PyAsn1Error, ValueError, TypeError) as error:
+    except (PyAsn1Error, ValueError, TypeError, RecursionError) as error:
         if isinstance(error, SourceError):
             raise
         raise SourceError(f"this certificate cannot be read: {error}") from None

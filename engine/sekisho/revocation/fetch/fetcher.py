@@ -22,7 +22,7 @@ __all__ = ["FetchedFile", "Fetcher", "Outcome"]
 
 State: TypeAlias = Literal["fetched", "unchanged", "failed"]
 
-_BACKOFF_FIRST: Final = 1.0  # seconds before the second try, at most; doubled before each further one
+BACKOFF_FIRST: Final = 1.0  # seconds before the second try, at most; doubled before each further one
 _BACKOFF_MAX: Final = 60.0  # seconds
 _WAIT_MAX: Final = 120.0  # seconds of Retry-After that are waited in a round; longer ones are left to the next
 _LEAVE_ALONE_MAX: Final = 86400.0  # seconds of Retry-After that are believed at all
@@ -68,12 +68,21 @@ class Fetcher:
         plan: what to fetch.
         folder: where to.
         stop: set it, from anywhere, and a round ends soon; what it had not fetched has failed.
+        backoff: seconds before a second try, at most; doubled before each further one.
     """
 
-    def __init__(self, plan: Plan, folder: Folder, *, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Folder,
+        *,
+        stop: threading.Event | None = None,
+        backoff: float = BACKOFF_FIRST,
+    ) -> None:
         self.plan = plan
         self.folder = folder
         self.stop = stop or threading.Event()
+        self._backoff = backoff
         self._http = HttpClient(plan.limits, self.stop)
         self._local = threading.local()
         self._ldap: list[LdapClient] = []
@@ -108,15 +117,15 @@ class Fetcher:
                     for one in ended:
                         outcomes[one] = one.result()
                         done(outcomes[one])
-                    if self.stop.is_set():
-                        self._http.interrupt()
+                    self._http.hang_up(everybody=self.stop.is_set())
             except BaseException:
                 self.stop.set()
-                self._http.interrupt()
+                self._http.hang_up(everybody=True)
                 raise
             finally:
                 if not waiting:
                     self._close_ldap()
+        self.folder.save()
         return [outcomes[one] for one in futures]
 
     def _close_ldap(self) -> None:
@@ -137,7 +146,7 @@ class Fetcher:
                 return outcome
             assert failure is not None  # noqa: S101 - a source has at least one way
             allowed = 1 if all(one.host in self._down for one in source.locations) else self.plan.limits.tries
-            delay = _delay(failure, tries)
+            delay = _delay(failure, tries, self._backoff)
             if not failure.retry or tries >= allowed or delay > _WAIT_MAX or self.stop.wait(delay):
                 break
         if failure.unreachable:
@@ -161,6 +170,8 @@ class Fetcher:
                     self.folder.leave_alone(location.url, time.time() + min(failure.retry_after, _LEAVE_ALONE_MAX))
             except OSError as error:
                 failures.append((location, Failure(f"{self.folder.path}: {error.strerror or error}")))
+            except Exception as error:  # what a library made of hostile octets must not end the round
+                failures.append((location, Failure(f"an answer that cannot be read ({type(error).__name__})")))
             else:
                 state: State = "fetched" if any(one.new for one in files) else "unchanged"
                 return Outcome(source.name, state, location.shown, tuple(files), tries), None
@@ -235,8 +246,7 @@ def _grouped(values: Iterator[Value]) -> Iterator[tuple[str, list[bytes]]]:
         yield group, [one.data for one in members]
 
 
-def _delay(failure: Failure, tries: int) -> float:
+def _delay(failure: Failure, tries: int, first: float) -> float:
     """Seconds before the next try: what the server asked for, or doubled each time; never the same for all who wait."""
-    if failure.retry_after is not None:
-        return failure.retry_after * (1 + 0.1 * _RANDOM.random())
-    return min(_BACKOFF_MAX, _BACKOFF_FIRST * 2.0 ** min(tries - 1, 16)) * (0.5 + 0.5 * _RANDOM.random())
+    own = min(_BACKOFF_MAX, first * 2.0 ** min(tries - 1, 16)) * (0.5 + 0.5 * _RANDOM.random())
+    return max(own, (failure.retry_after or 0.0) * (1 + 0.1 * _RANDOM.random()))

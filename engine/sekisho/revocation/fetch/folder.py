@@ -83,7 +83,7 @@ class Folder:
         self._remove_parts()
         self._read_state()
         try:
-            self._save()
+            self.save()
         except OSError as error:
             os.close(self._descriptor)
             raise FolderError(
@@ -100,7 +100,7 @@ class Folder:
         """Write the state and let others in."""
         if self._descriptor >= 0:
             try:
-                self._save()
+                self.save()
             finally:
                 os.close(self._descriptor)
                 self._descriptor = -1
@@ -157,7 +157,7 @@ class Folder:
             self._known[name] = known
             due = time.monotonic() - self._saved >= _SAVE_EVERY
         if due:
-            self._save()
+            self.save()
 
     def not_before(self, url: str) -> float:
         """The time before which the server there does not want to be asked again; 0 if it did not say."""
@@ -183,7 +183,8 @@ class Folder:
             return
         self._known, self._not_before = known, not_before
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write down what is remembered."""
         with self._lock:
             self._saved = time.monotonic()
             now = time.time()

@@ -11,7 +11,6 @@ import email.utils
 import ssl
 import threading
 import time
-import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +55,14 @@ class Answer:
     last_modified: str = ""
 
 
+@dataclass(slots=True)
+class _Try:
+    """One try of one thread: when it must be done, and which connection it waits for."""
+
+    end: float
+    peer: socket | None = None
+
+
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """TLS 1.2 and later, certificates and host names verified, against `ca_file` or the system's CAs."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # unlike create_default_context, it heeds no SSLKEYLOGFILE
@@ -73,8 +80,8 @@ class HttpClient:
     def __init__(self, limits: Limits, stop: threading.Event) -> None:
         self._limits = limits
         self._stop = stop
-        self._sockets: weakref.WeakSet[socket] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._active: dict[int, _Try] = {}  # by thread
         options: dict[str, Any] = {
             "maxsize": limits.parallel,
             "block": False,
@@ -97,51 +104,65 @@ class HttpClient:
             headers["If-None-Match"] = known.etag
         if known is not None and known.last_modified:
             headers["If-Modified-Since"] = known.last_modified
-        end = time.monotonic() + self._limits.deadline
+        trying = _Try(time.monotonic() + self._limits.deadline)
+        with self._lock:
+            self._active[threading.get_ident()] = trying
         try:
-            return self._follow(location, headers, part, came, end)
+            return self._follow(location, headers, part, came)
         except (HTTPError, OSError, ValueError) as error:
             if self._stop.is_set():
                 raise Interrupted from None
+            if time.monotonic() >= trying.end:
+                said = f"not done in {self._limits.deadline:,} s: raise deadline if it takes that long"
+                raise Failure(said, retry=True) from None
             raise _told(error) from None
+        finally:
+            with self._lock:
+                del self._active[threading.get_ident()]
 
-    def interrupt(self) -> None:
-        """Wake whoever waits for a server."""
+    def hang_up(self, *, everybody: bool = False) -> None:
+        """Hang up on servers whose try has reached its deadline, or on all.
+
+        To be called now and then by another thread: a server that dribbles out its headers octet by octet is never idle,
+        and would hold up the round.
+        """
+        now = time.monotonic()
         with self._lock:
-            for one in list(self._sockets):
-                with suppress(OSError):
-                    one.shutdown(SHUT_RDWR)
+            for one in self._active.values():
+                if one.peer is not None and (everybody or now >= one.end):
+                    with suppress(OSError):
+                        one.peer.shutdown(SHUT_RDWR)
 
     def close(self) -> None:
         """Close all connections."""
         self._pool.clear()
 
-    def _follow(self, location: HttpLocation, headers: dict[str, str], part: Part, came: Any, end: float) -> Answer:
+    def _follow(self, location: HttpLocation, headers: dict[str, str], part: Part, came: Any) -> Answer:
         url = location.url
         for _ in range(REDIRECTS_MAX + 1):
-            if self._stop.is_set():
-                raise Interrupted
+            self._check_time()
             response = self._pool.request(
                 "GET", url, headers=headers, redirect=False, preload_content=False, decode_content=False
             )
             try:
                 if response.status not in _REDIRECTS:
                     return self._take(
-                        response, "If-None-Match" in headers or "If-Modified-Since" in headers, part, came, end
+                        response, "If-None-Match" in headers or "If-Modified-Since" in headers, part, came
                     )
                 url = _redirected(url, response.headers.get("Location", ""))
             finally:
                 response.close()
         raise Failure(f"more than {REDIRECTS_MAX} redirects")
 
-    def _take(self, response: urllib3.BaseHTTPResponse, conditional: bool, part: Part, came: Any, end: float) -> Answer:
+    def _take(self, response: urllib3.BaseHTTPResponse, conditional: bool, part: Part, came: Any) -> Answer:
         if response.status == 304 and conditional:
             response.drain_conn()  # it has no body, and the connection serves the next source
             return Answer(modified=False)
         if response.status != 200:
-            after = _seconds(response.headers.get("Retry-After", ""))
+            again = response.status in _AGAIN
+            after = _seconds(response.headers.get("Retry-After", "")) if again else None
             said = f"the server answered {response.status}{_reason(response)}"
-            raise Failure(said, retry=response.status in _AGAIN, retry_after=after)
+            raise Failure(said, retry=again, retry_after=after)
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > self._limits.size_max:
             raise Failure(
@@ -150,33 +171,34 @@ class HttpClient:
         while data := response.read1(_PIECE):
             part.write(data)
             came(len(data))
-            if self._stop.is_set():
-                raise Interrupted
-            if time.monotonic() > end:
-                raise Failure(
-                    f"not done in {self._limits.deadline:,} s: raise deadline if it takes that long", retry=True
-                )
+            self._check_time()
+        self._check_time()  # where we hung up, what came looks like an end
         etag = response.headers.get("ETag", "")
         date = response.headers.get("Last-Modified", "")
         return Answer(True, *(one if len(one) <= _VALIDATOR_MAX else "" for one in (etag, date)))
 
-    def _pool_classes(self) -> dict[str, Any]:
-        """The pools of urllib3, with connections whose sockets `interrupt` can reach."""
-        sockets, lock = self._sockets, self._lock
+    def _check_time(self) -> None:
+        if self._stop.is_set():
+            raise Interrupted
+        if time.monotonic() >= self._active[threading.get_ident()].end:
+            raise TimeoutError  # told by `get`
 
-        def keep(made: Any) -> None:
-            with lock:
-                sockets.add(made)
+    def _pool_classes(self) -> dict[str, Any]:
+        """The pools of urllib3, with connections that say whom a thread waits for."""
+
+        def waits_for(peer: Any) -> None:
+            with self._lock:
+                self._active[threading.get_ident()].peer = peer
 
         class Http(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                keep(self.sock)
+            def request(self, *arguments: Any, **options: Any) -> None:
+                super().request(*arguments, **options)  # connects first, if it must: within the time-out for that
+                waits_for(self.sock)
 
         class Https(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                keep(self.sock)
+            def request(self, *arguments: Any, **options: Any) -> None:
+                super().request(*arguments, **options)
+                waits_for(self.sock)
 
         class HttpPool(urllib3.HTTPConnectionPool):
             ConnectionCls = Http
