@@ -83,7 +83,8 @@ class Fetcher:
         self.folder = folder
         self.stop = stop or threading.Event()
         self._backoff = backoff
-        self._http = HttpClient(plan.limits, self.stop)
+        https = any(way.url.lower().startswith("https:") for source in plan.sources for way in source.locations)
+        self._http = HttpClient(plan.limits, self.stop, https=https)
         self._local = threading.local()
         self._ldap: list[LdapClient] = []
         self._down: set[str] = set()

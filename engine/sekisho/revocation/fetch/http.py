@@ -75,9 +75,15 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 class HttpClient:
-    """Connections to all HTTP servers of a plan; may be used by several threads."""
+    """Connections to all HTTP servers of a plan; may be used by several threads.
 
-    def __init__(self, limits: Limits, stop: threading.Event) -> None:
+    Args:
+        limits: of the plan.
+        stop: set when we are told to stop.
+        https: whether there is any; the system's CAs take a while to read.
+    """
+
+    def __init__(self, limits: Limits, stop: threading.Event, *, https: bool) -> None:
         self._limits = limits
         self._stop = stop
         self._lock = threading.Lock()
@@ -87,11 +93,12 @@ class HttpClient:
             "block": False,
             "timeout": urllib3.Timeout(connect=min(CONNECT_SECONDS_MAX, limits.timeout), read=limits.timeout),
             "retries": False,
-            "ssl_context": tls_context(limits.ca_file),
             "headers": {"User-Agent": f"sekisho/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"},
         }
+        if https:
+            options["ssl_context"] = tls_context(limits.ca_file)
         self._pool = urllib3.ProxyManager(limits.proxy, **options) if limits.proxy else urllib3.PoolManager(**options)
-        self._pool.pool_classes_by_scheme = self._pool_classes()
+        self._pool.pool_classes_by_scheme = self._pool_classes(https)
 
     def get(self, location: HttpLocation, known: Known | None, part: Part, came: Any) -> Answer:
         """One try: the body goes to `part`, piece by piece; `came` is told how many bytes each time.
@@ -183,7 +190,7 @@ class HttpClient:
         if time.monotonic() >= self._active[threading.get_ident()].end:
             raise TimeoutError  # told by `get`
 
-    def _pool_classes(self) -> dict[str, Any]:
+    def _pool_classes(self, https: bool) -> dict[str, Any]:
         """The pools of urllib3, with connections that say whom a thread waits for."""
 
         def waits_for(peer: Any) -> None:
@@ -206,7 +213,8 @@ class HttpClient:
         class HttpsPool(urllib3.HTTPSConnectionPool):
             ConnectionCls = Https
 
-        return {"http": HttpPool, "https": HttpsPool}
+        # Without our context there is no https at all, rather than one as a library would have it.
+        return {"http": HttpPool, "https": HttpsPool} if https else {"http": HttpPool}
 
 
 def _redirected(url: str, to: str) -> str:
@@ -216,7 +224,7 @@ def _redirected(url: str, to: str) -> str:
         target = source_of_url(urljoin(url, to)).locations[0]
     except SourceError as error:
         raise Failure(f"a redirect that leads nowhere: {error}") from None
-    if target.url.partition(":")[0] != url.partition(":")[0]:
+    if target.url.partition(":")[0].lower() != url.partition(":")[0].lower():
         raise Failure(
             f"a redirect to another scheme, which is not followed: {target.shown}; list that URL if it is right"
         )

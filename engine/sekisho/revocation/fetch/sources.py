@@ -1,32 +1,34 @@
 """Where CRLs come from: URLs, entries of directories, and the TOML file that lists them.
 
-folder = "/var/lib/sekisho/crls"    # the watched folder; paths are relative to this file; left out: --into says it
-size_max = 2147483648               # bytes of a CRL over HTTP; 2 GiB (over LDAP at most 256 MiB)
-tries = 5                           # of a source in a round
-timeout = 30                        # seconds in which a server must send something
-deadline = 3600                     # seconds that one try may take in all
-parallel = 4                        # sources at once
-proxy = "http://proxy.example:3128" # for http and https; left out: none, whatever the environment says
-ca_file = "ca.pem"                  # CA certificates for https; left out: the system's
+    folder = "/var/lib/sekisho/crls"    # the watched folder; paths are relative to this file; left out: --into says it
+    size_max = 2147483648               # bytes of a CRL over HTTP; 2 GiB (over LDAP at most 256 MiB)
+    tries = 5                           # of a source in a round
+    timeout = 30                        # seconds in which a server must send something
+    deadline = 3600                     # seconds that one try may take in all
+    parallel = 4                        # sources at once
+    proxy = "http://proxy.example:3128" # for http and https; left out: none, whatever the environment says
+    ca_file = "ca.pem"                  # CA certificates for https; left out: the system's
 
-[[directory]]                       # an LDAP server that wants more than an anonymous look-up
-server = "ldap://dir.example"       # or ldaps://
-start_tls = true                    # ldap:// alone; false
-bind_dn = "cn=crl,dc=example"       # left out: anonymous
-password_file = "dir.password"      # or password_env = "NAME"; never here
-plaintext_password = false          # true: the password may go over ldap:// without TLS; false
-ca_file = "dir-ca.pem"              # CA certificates for its TLS; left out: the system's
+    [[directory]]                       # an LDAP server that wants more than an anonymous look-up
+    server = "ldap://dir.example"       # or ldaps://
+    start_tls = true                    # ldap:// alone; false
+    bind_dn = "cn=crl,dc=example"       # left out: anonymous
+    password_file = "dir.password"      # or password_env = "NAME"; never here
+    plaintext_password = false          # true: the password may go over ldap:// without TLS; false
+    ca_file = "dir-ca.pem"              # CA certificates for its TLS; left out: the system's
 
-[[source]]
-name = "city"                       # the file is city.crl; left out: made of the URL
-url = "http://ca.example/city.crl"  # or a list: other ways to the same CRL, tried in turn
+    [[source]]
+    name = "city"                       # the file is city.crl; left out: made of the URL
+    url = "http://ca.example/city.crl"  # or a list: other ways to the same CRL, tried in turn
 
-[[source]]
-url = "ldap://dir.example/cn=city,o=ca?certificateRevocationList;binary"     # RFC 4516
+    [[source]]
+    url = "ldap://dir.example/cn=city,o=ca?certificateRevocationList;binary"     # RFC 4516
 
-[[source]]
-dn = "CN=Kofu-shi CRLDP,OU=Yamanashi,O=JPKI,C=JP"     # of a directory: the only one, or the one that is named
-directory = "ldap://dir.example"
+    [[source]]
+    dn = "CN=Kofu-shi CRLDP,OU=Yamanashi,O=JPKI,C=JP"     # of a directory: the only one, or the one that is named
+    directory = "ldap://dir.example"
+
+A key that is not known is refused, and so is what contradicts itself.
 """
 
 from __future__ import annotations
