@@ -66,7 +66,7 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml setup.py engine/sekisho/_ver
 
 $(VENV)/.test: $(VENV)/.package
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator
+	    pyhanko-certvalidator urllib3 ldap3
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

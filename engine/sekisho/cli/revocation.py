@@ -19,6 +19,7 @@ from rich.text import Text
 
 from sekisho._native import NativeError
 from sekisho.cli.base import F, Mistake, console, instant, json_option, print_json, progress_bar, when_option
+from sekisho.cli.fetch import command as fetch
 from sekisho.cli.inputs import certificates_in, trust_option, trust_store
 from sekisho.names import name_string
 from sekisho.revocation.ingest import Decision, given_files
@@ -50,6 +51,10 @@ def command() -> None:
       sekisho verify logins ... --revocation /var/lib/sekisho/revocation
 
     \b
+    From where the CAs publish them, into a folder:
+      sekisho revocation fetch --into /srv/crls http://ca.example/ca.crl
+
+    \b
     By itself, as files come into a folder:
       sekisho revocation watch /var/lib/sekisho/revocation /srv/crls --trust jpki
 
@@ -58,6 +63,9 @@ def command() -> None:
       sekisho revocation verify /var/lib/sekisho/revocation --trust jpki     is every byte as it was?
       sekisho revocation rollback /var/lib/sekisho/revocation --trust jpki   back to the snapshot before
     """
+
+
+command.add_command(fetch, "fetch")
 
 
 def store_options(function: F) -> F:
