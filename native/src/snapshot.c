@@ -317,14 +317,19 @@ static bool digest_is(seki_span bytes, const uint8_t *wanted)
     return memcmp(digest, wanted, sizeof digest) == 0;
 }
 
+bool seki_set_is_whole(const seki_set *set)
+{
+    return digest_is(set->revoked_bytes, set->record + SEKI_SET_REVOKED_SHA256)
+           && digest_is(set->removed_bytes, set->record + SEKI_SET_REMOVED_SHA256);
+}
+
 seki_status seki_snapshot_verify(const seki_snapshot *s, uint32_t *reason)
 {
     if (s == NULL || reason == NULL)
         return SEKI_E_ARGUMENT;
     *reason = 0;
     for (size_t i = 0; i < s->set_count && *reason == 0; i++)
-        if (!digest_is(s->sets[i].revoked_bytes, s->sets[i].record + SEKI_SET_REVOKED_SHA256)
-            || !digest_is(s->sets[i].removed_bytes, s->sets[i].record + SEKI_SET_REMOVED_SHA256))
+        if (!seki_set_is_whole(&s->sets[i]))
             *reason = SEKI_SNAPSHOT_DIGEST;
     /* What lies between the sections is zeros. */
     const uint8_t *at = s->map.data + 12, *end = s->map.data + SEKI_SNAPSHOT_HEADER_SIZE;

@@ -270,7 +270,7 @@ static void repeat(const seki_snapshot *base, const seki_snapshot *overlay)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static seki_revoked asked[ASKED_MAX];
-    if (size > FILE_MAX)
+    if (size == 0 || size > FILE_MAX)
         return 0;
     seki_span copy = exact_copy(data, size);
     uint8_t *file = (uint8_t *)(uintptr_t)copy.data;
