@@ -153,6 +153,7 @@ static bool read_source(seki_snapshot *s, const uint8_t *record, seki_source *ou
            && within(seki_get(record + SEKI_SOURCE_NAME, 4), seki_get(record + SEKI_SOURCE_NAME_LENGTH, 4), s->names_length)
            && within(seki_get(record + SEKI_SOURCE_IDP, 4), seki_get(record + SEKI_SOURCE_IDP_LENGTH, 4), s->names_length)
            && delta == (s->kind == SEKI_SNAPSHOT_OVERLAY) && (out->flags & SEKI_CRL_ONLY_ATTRIBUTE) == 0
+           && delta == (out->key_count == 0) /* a change is found through its base */
            && out->this_update > INT64_MIN / 4 && out->this_update < INT64_MAX / 4
            && (out->next_update == INT64_MIN || (out->next_update > INT64_MIN / 4 && out->next_update < INT64_MAX / 4));
 }
@@ -220,6 +221,10 @@ static seki_reason read_directory(seki_snapshot *s)
         for (size_t j = 0; j < one->set_count; j++)
             if (s->sets[one->first_set + j].source != i)
                 return SEKI_SNAPSHOT_MALFORMED;
+        /* A list without a set of its issuer's own would say of every certificate that it is not on it. */
+        if (s->kind == SEKI_SNAPSHOT_BASE
+            && (one->set_count == 0 || memcmp(s->sets[first_set].issuer_form, one->record + SEKI_SOURCE_ISSUER, 32) != 0))
+            return SEKI_SNAPSHOT_MALFORMED;
         first_set += one->set_count;
         first_key += one->key_count;
     }
@@ -317,14 +322,19 @@ static bool digest_is(seki_span bytes, const uint8_t *wanted)
     return memcmp(digest, wanted, sizeof digest) == 0;
 }
 
+bool seki_set_is_whole(const seki_set *set)
+{
+    return digest_is(set->revoked_bytes, set->record + SEKI_SET_REVOKED_SHA256)
+           && digest_is(set->removed_bytes, set->record + SEKI_SET_REMOVED_SHA256);
+}
+
 seki_status seki_snapshot_verify(const seki_snapshot *s, uint32_t *reason)
 {
     if (s == NULL || reason == NULL)
         return SEKI_E_ARGUMENT;
     *reason = 0;
     for (size_t i = 0; i < s->set_count && *reason == 0; i++)
-        if (!digest_is(s->sets[i].revoked_bytes, s->sets[i].record + SEKI_SET_REVOKED_SHA256)
-            || !digest_is(s->sets[i].removed_bytes, s->sets[i].record + SEKI_SET_REMOVED_SHA256))
+        if (!seki_set_is_whole(&s->sets[i]))
             *reason = SEKI_SNAPSHOT_DIGEST;
     /* What lies between the sections is zeros. */
     const uint8_t *at = s->map.data + 12, *end = s->map.data + SEKI_SNAPSHOT_HEADER_SIZE;

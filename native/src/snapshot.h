@@ -71,6 +71,9 @@ int32_t seki_snapshot_next_source(const seki_snapshot *snapshot, const uint8_t a
 /* The set of a certificate issuer in a source; NULL if there is none. */
 const seki_set *seki_snapshot_set_of(const seki_snapshot *snapshot, const seki_source *source, const uint8_t issuer_form[32]);
 
+/* Whether a set's sections have the digests that the directory says. */
+bool seki_set_is_whole(const seki_set *set);
+
 /* ---- pages that are lost (snapshot_fault.c) ------------------------------------------------------ */
 
 /* From now on a lost page of `map` is replaced by zeros, and *damaged becomes 1.  Returns a slot, or -1 if none is free. */

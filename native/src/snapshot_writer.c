@@ -186,24 +186,30 @@ static seki_status end_source(seki_snapshot_writer *writer, uint8_t *record, uin
     return SEKI_OK;
 }
 
-/* What is undone where a source is refused half-way; bytes in the file are left there, named by nobody. */
+/* What is undone where a source is refused half-way. */
 typedef struct {
+    uint64_t offset;
     size_t sets, keys, names;
     uint32_t set_count, key_count;
 } mark;
 
 static mark mark_of(const seki_snapshot_writer *w)
 {
-    return (mark){w->sets.length, w->keys.length, w->names.length, w->set_count, w->key_count};
+    return (mark){w->offset, w->sets.length, w->keys.length, w->names.length, w->set_count, w->key_count};
 }
 
-static void go_back(seki_snapshot_writer *w, mark to)
+/* The file is cut back too: the digest speaks for every byte of it. */
+static seki_status go_back(seki_snapshot_writer *w, mark to)
 {
     w->sets.length = to.sets;
     w->keys.length = to.keys;
     w->names.length = to.names;
     w->set_count = to.set_count;
     w->key_count = to.key_count;
+    if (w->offset != to.offset && (ftruncate(w->fd, (off_t)to.offset) != 0 || lseek(w->fd, (off_t)to.offset, SEEK_SET) < 0))
+        return SEKI_E_SYSTEM;
+    w->offset = to.offset;
+    return SEKI_OK;
 }
 
 static seki_status ended(seki_snapshot_writer *writer, seki_status status)
@@ -284,8 +290,8 @@ seki_status seki_snapshot_writer_add(seki_snapshot_writer *writer, seki_crl *crl
         status = add_keys(writer, anchors, anchor_count, points, summary.points, record);
     if (status == SEKI_OK)
         status = add_complete(writer, crl, &summary, record, reason);
-    if (*reason != 0)
-        go_back(writer, start);
+    if (status == SEKI_OK && *reason != 0)
+        status = go_back(writer, start);
     free(points);
     return ended(writer, status);
 }
@@ -331,7 +337,7 @@ static seki_status end_builder(seki_index_builder *builder, seki_status status, 
     return status == SEKI_OK && duplicate != 0 ? SEKI_E_DAMAGED : status;
 }
 
-/* Of two indexes, the newer first, one: what the newer has, and what the older has and the newer does not lift. */
+/* Of two indexes, each of a whole set, the newer first, one: what the newer has, and what the older has and the newer does not lift. */
 static seki_status join(const seki_index *newer, const seki_index *lifted, const seki_index *older, sink *to)
 {
     static const seki_index_options options;
@@ -427,7 +433,9 @@ seki_status seki_snapshot_writer_copy_under(seki_snapshot_writer *writer, const 
         const seki_set *changed = newer != NULL ? seki_snapshot_set_of(overlay, newer, set->issuer_form) : NULL;
         sink to = {.writer = writer};
         status = changed == NULL ? copy_section(set->revoked_bytes, set->record + SEKI_SET_REVOKED_SHA256, &to)
-                                 : join(&changed->revoked, &changed->removed, &set->revoked, &to);
+                 : !seki_set_is_whole(set) || !seki_set_is_whole(changed)
+                     ? SEKI_E_DAMAGED
+                     : join(&changed->revoked, &changed->removed, &set->revoked, &to);
         if (status == SEKI_OK)
             status = add_set(writer, set->issuer_form, &to, &nothing);
         entries += set->revoked.count;
@@ -439,7 +447,7 @@ seki_status seki_snapshot_writer_copy_under(seki_snapshot_writer *writer, const 
         sink to = {.writer = writer};
         if (seki_snapshot_set_of(from, source, set->issuer_form) != NULL)
             continue;
-        status = join(&set->revoked, &none, &none, &to);
+        status = seki_set_is_whole(set) ? join(&set->revoked, &none, &none, &to) : SEKI_E_DAMAGED;
         if (status == SEKI_OK)
             status = add_set(writer, set->issuer_form, &to, &nothing);
         sets++;
@@ -465,8 +473,8 @@ static seki_status change_set(seki_snapshot_writer *writer, seki_crl_sets *sets,
     seki_index add = none, take = none;
     uint64_t length;
     uint32_t duplicate = 0;
-    seki_status status = SEKI_OK;
-    if (sets != NULL) {
+    seki_status status = before == NULL || seki_set_is_whole(before) ? SEKI_OK : SEKI_E_DAMAGED;
+    if (status == SEKI_OK && sets != NULL) {
         status = seki_crl_set_write(sets, number, false, take_index, &added, &length, &duplicate);
         if (status == SEKI_OK && duplicate == 0)
             status = seki_crl_set_write(sets, number, true, take_index, &taken, &length, &duplicate);
@@ -561,8 +569,8 @@ seki_status seki_snapshot_writer_change(seki_snapshot_writer *writer, const seki
     }
     if (status == SEKI_OK && *reason == 0)
         status = end_source(writer, record, sets_written, counts[0], counts[1]);
-    if (*reason != 0)
-        go_back(writer, start);
+    if (status == SEKI_OK && *reason != 0)
+        status = go_back(writer, start);
     if (status == SEKI_OK && before != NULL && seki_snapshot_damaged(before))
         status = SEKI_E_DAMAGED;
     return ended(writer, status);

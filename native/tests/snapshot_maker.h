@@ -154,7 +154,10 @@ static inline seki_crl *made_read(const made_crl *plan)
     uint64_t fault;
     made_check(seki_crl_new(&options, &crl) == SEKI_OK, "a reader");
     made_check(seki_crl_feed(crl, der.data + der.at, MADE_SIZE - der.at, &reason) == SEKI_OK, "fed");
-    made_check(seki_crl_end(crl, &reason, &fault) == SEKI_OK && reason == 0, "a CRL");
+    seki_status ended = seki_crl_end(crl, &reason, &fault);
+    if (ended != SEKI_OK || reason != 0)
+        fprintf(stderr, "reason %u at %llu\n", reason, (unsigned long long)fault);
+    made_check(ended == SEKI_OK && reason == 0, "a CRL");
     return crl;
 }
 

@@ -113,8 +113,121 @@ static void test_a_point_named_often_is_found_once(void)
     (void)close(file);
 }
 
+/* ---- copies ------------------------------------------------------------------------------------ */
+
+static seki_status copied(const seki_snapshot *base, const seki_snapshot *overlay)
+{
+    seki_snapshot_options options = {.kind = SEKI_SNAPSHOT_BASE, .id = 9};
+    seki_snapshot_writer *writer;
+    int file = made_file(good.data, 0);
+    check(seki_snapshot_writer_new(file, &options, &writer) == SEKI_OK, "a writer", "");
+    seki_status status = seki_snapshot_writer_copy(writer, base, overlay, 0);
+    seki_snapshot_writer_free(writer);
+    (void)close(file);
+    return status;
+}
+
+/* What `delta` (NULL: nothing new) changes on top of `before`. */
+static seki_status changed(const seki_snapshot *base, const seki_snapshot *before, const made_crl *delta, int *out)
+{
+    seki_snapshot_options options = {.kind = SEKI_SNAPSHOT_OVERLAY, .id = 8};
+    seki_snapshot_writer *writer;
+    uint32_t reason;
+    uint8_t digest[32];
+    memcpy(options.base, base->digest, 32);
+    int file = made_file(good.data, 0);
+    seki_crl *crl = delta != NULL ? made_read(delta) : NULL;
+    check(seki_snapshot_writer_new(file, &options, &writer) == SEKI_OK, "a writer", "");
+    seki_status status = seki_snapshot_writer_change(writer, base, 0, before, crl, anchors[0], &reason);
+    if (status == SEKI_OK)
+        check(reason == 0 && seki_snapshot_writer_end(writer, digest) == SEKI_OK, "an overlay", "");
+    seki_snapshot_writer_free(writer);
+    seki_crl_free(crl);
+    if (out != NULL)
+        *out = file;
+    else
+        (void)close(file);
+    return status;
+}
+
+/* Turns a bit of the first serial of a set, in the file; and back. */
+static void flip(int file, const seki_snapshot *s, const seki_index *index)
+{
+    off_t at = index->tables[0].blocks.data - s->map.data;
+    uint8_t octet;
+    check(pread(file, &octet, 1, at) == 1, "read", "");
+    octet ^= 4;
+    check(pwrite(file, &octet, 1, at) == 1, "turned", "");
+}
+
+/* A serial that has become another on the disk is not written anew under a digest that fits. */
+static void test_damage_is_not_copied(void)
+{
+    made_entry entries[3] = {{.length = 6}, {.serial = {7}, .length = 1}, {.serial = {8}, .length = 1, .reason = 8}};
+    memcpy(entries[0].serial, bad.data, 6);
+    made_crl complete = {.issuer = 'A', .number = 1, .entries = entries, .count = 1};
+    made_crl first = {.issuer = 'A', .number = 2, .base = 1, .entries = entries + 1, .count = 2};
+    made_crl second = {.issuer = 'A', .number = 3, .base = 2};
+    const made_crl *list = &complete;
+    int file = made_base(&list, anchors, 1, 1), over_file;
+    seki_snapshot *base = made_map(file);
+    check(changed(base, NULL, &first, &over_file) == SEKI_OK, "an overlay", "");
+    seki_snapshot *overlay = made_map(over_file);
+    struct {
+        int file;
+        const seki_snapshot *of;
+        const seki_index *index;
+        bool of_overlay;
+    } places[3] = {{file, base, &base->sets[0].revoked, false},
+                   {over_file, overlay, &overlay->sets[0].revoked, true},
+                   {over_file, overlay, &overlay->sets[0].removed, true}};
+    for (size_t i = 0; i < 3; i++)
+        for (int turned = 1; turned >= 0; turned--) {
+            flip(places[i].file, places[i].of, places[i].index);
+            seki_status wanted = turned != 0 ? SEKI_E_DAMAGED : SEKI_OK;
+            check(copied(base, overlay) == wanted, "joined", "");
+            check(copied(base, NULL) == (places[i].of_overlay ? SEKI_OK : wanted), "copied", "");
+            check(changed(base, overlay, &second, NULL) == (places[i].of_overlay ? wanted : SEKI_OK), "changed on top", "");
+            check(changed(base, overlay, NULL, NULL) == (places[i].of_overlay ? wanted : SEKI_OK), "said again", "");
+        }
+    seki_snapshot_free(overlay);
+    seki_snapshot_free(base);
+    (void)close(over_file);
+    (void)close(file);
+}
+
+/* What was refused half-way leaves no bytes behind. */
+static void test_a_refused_list_leaves_nothing(void)
+{
+    static uint8_t one[8192], other[8192];
+    made_entry entries[3] = {{.serial = {7}, .length = 1}, {.serial = {8}, .length = 1, .issuer = 'B'}, {.serial = {8}, .length = 1}};
+    static const uint8_t indirect[5] = {0x30, 3, 0x84, 1, 0xff};
+    made_crl twice = {.issuer = 'A', .number = 1, .idp = indirect, .idp_length = sizeof indirect, .entries = entries, .count = 3};
+    made_crl fine = {.issuer = 'A', .number = 1, .entries = entries, .count = 1};
+    const made_crl *list = &fine;
+    seki_snapshot_options options = {.kind = SEKI_SNAPSHOT_BASE, .id = 1, .built_at = MADE_THIS};
+    seki_snapshot_writer *writer;
+    uint32_t reason;
+    uint8_t digest[32];
+    int file = made_file(good.data, 0), plain = made_base(&list, anchors, 1, 1);
+    seki_crl *bad_list = made_read(&twice), *good_list = made_read(&fine);
+    check(seki_snapshot_writer_new(file, &options, &writer) == SEKI_OK, "a writer", "");
+    check(seki_snapshot_writer_add(writer, bad_list, anchors[0], anchors[0], 1, &reason) == SEKI_OK && reason == SEKI_CRL_ENTRY_DUPLICATE, "refused", "");
+    check(seki_snapshot_writer_add(writer, good_list, anchors[0], anchors[0], 1, &reason) == SEKI_OK && reason == 0, "taken", "");
+    check(seki_snapshot_writer_end(writer, digest) == SEKI_OK, "ended", "");
+    size_t size = read_file(file, one, sizeof one);
+    check(size != 0 && size == read_file(plain, other, sizeof other) && memcmp(one, other, size) == 0, "as if it had never come", "");
+    seki_snapshot_writer_free(writer);
+    seki_crl_free(bad_list);
+    seki_crl_free(good_list);
+    (void)close(file);
+    (void)close(plain);
+}
+
 int main(void)
 {
+    test_a_refused_list_leaves_nothing();
+    test_damage_is_not_copied();
     test_the_flag_is_up_before_the_zeros_are_there();
     test_a_file_cut_anywhere_says_nothing_good();
     test_a_point_named_often_is_found_once();
