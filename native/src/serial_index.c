@@ -75,10 +75,14 @@ bool seki_index_open(seki_span bytes, seki_index *out)
     uint64_t filter_length, payload_length, invalid_length;
     if (out->table_count > SEKI_INDEX_TABLES || out->date_bits > 40 || out->reason_bits > 4 || out->count / 8 > bytes.length /* a bit each at least */
         || bytes.length < SEKI_INDEX_HEADER_SIZE + out->table_count * SEKI_INDEX_TABLE_SIZE
+        || out->date_min < SEKI_INDEX_DATE_MIN || out->date_min > SEKI_INDEX_DATE_MAX
         || out->filter_blocks > bytes.length * (uint64_t)8 || out->filter_blocks > UINT32_MAX * (uint64_t)256)
         return false;
     if (!out->is_bitmap && out->filter_blocks > UINT32_MAX)
         return false;
+    for (size_t i = 0; i < sizeof out->reasons; i++)
+        if (out->reasons[i] >= SEKI_INDEX_REASONS_MAX)
+            return false;
     filter_length = out->is_bitmap ? (out->filter_blocks + 7) / 8 : out->filter_blocks * SEKI_FILTER_BLOCK_SIZE;
     uint64_t invalid_count = seki_load64(head + 96);
     if (invalid_count > out->count || !packed_size(out->count, out->date_bits + out->reason_bits, &payload_length))
@@ -96,8 +100,9 @@ bool seki_index_open(seki_span bytes, seki_index *out)
             return false;
         counted += table->count; /* no overflow: each is below 2^61 */
     }
-    /* A filter without blocks or a bitmap without bits says no to everything. */
-    return counted == out->count && (out->count == 0 || out->filter_blocks != 0);
+    /* A filter without blocks or a bitmap without bits says no to everything; a bitmap, to all longer serials. */
+    return counted == out->count && (out->count == 0 || out->filter_blocks != 0)
+           && (!out->is_bitmap || out->table_count == 0 || out->tables[out->table_count - 1].length == 0);
 }
 
 /* ---- looking up -------------------------------------------------------------------------------- */

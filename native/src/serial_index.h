@@ -14,6 +14,8 @@
 #include "span.h"
 
 #define SEKI_NO_TIME INT64_MIN
+#define SEKI_INDEX_DATE_MIN INT64_C(-62167219200) /* 0000-01-01T00:00:00Z */
+#define SEKI_INDEX_DATE_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 enum {
     SEKI_SERIAL_SIZE_MAX = 20,  /* octets of magnitude (RFC 5280, 4.1.2.2) */
@@ -84,7 +86,8 @@ typedef struct {
     seki_span invalidity;        /* pairs of a serial's place and its invalidityDate */
 } seki_index;
 
-/* False if `bytes` are no index. */
+/* False if `bytes` are no index.  Of one that opens, each entry that is told has a serial of 1 to 20 octets and a reason below
+ * SEKI_INDEX_REASONS_MAX. */
 bool seki_index_open(seki_span bytes, seki_index *out);
 
 /* Touches the cache line that seki_index_maybe will look at. */

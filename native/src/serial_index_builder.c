@@ -21,9 +21,6 @@ enum {
     RADIX_PASSES = 6       /* of 64 bits */
 };
 
-static const int64_t DATE_MAX = INT64_C(253402300799);  /* 9999-12-31T23:59:59Z */
-static const int64_t DATE_MIN = INT64_C(-62167219200); /* 0000-01-01T00:00:00Z */
-
 /* An entry as it is sorted.  `key` is a short serial as a number, or a long one's first eight octets. */
 typedef struct {
     uint64_t key;
@@ -127,7 +124,7 @@ static bool full(size_t fill)
 seki_status seki_index_builder_add(seki_index_builder *b, const seki_revoked *entry)
 {
     if (entry->length == 0 || entry->length > SEKI_SERIAL_SIZE_MAX || (entry->length > 1 && entry->serial[0] == 0)
-        || entry->reason >= SEKI_INDEX_REASONS_MAX || entry->date < DATE_MIN || entry->date > DATE_MAX)
+        || entry->reason >= SEKI_INDEX_REASONS_MAX || entry->date < SEKI_INDEX_DATE_MIN || entry->date > SEKI_INDEX_DATE_MAX)
         return SEKI_E_ARGUMENT;
     if (b->failed)
         return SEKI_E_SYSTEM;

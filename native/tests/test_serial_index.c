@@ -291,6 +291,38 @@ static void refused_entries(void)
     seki_index_builder_free(builder);
 }
 
+/* A header that would have look-ups say what no builder writes, or no to what is there. */
+static void false_headers(void)
+{
+    enum { FLAGS = 5, DATE_MIN = 24, REASONS = 40, FILTER_BLOCKS = 64 };
+    seki_revoked *entries;
+    seki_index index;
+    uint32_t duplicate;
+    size_t kept = make_set(RANDOM16, 300, &entries);
+    bytes made = build(entries, kept, (seki_index_options){0, 0, NULL}, &duplicate);
+    static const struct {
+        size_t at;
+        uint8_t octets[8];
+        size_t length;
+        const char *what;
+    } changes[] = {{REASONS, {16}, 1, "a reason beyond all"},
+                   {REASONS + 15, {255}, 1, "a reason beyond all that no entry has"},
+                   {DATE_MIN, {0, 0, 0, 0, 0, 0, 0, 0x80}, 8, "a date before all years"},
+                   {DATE_MIN, {0x80, 0x41, 0xf4, 0xff, 0x3a, 0, 0, 0}, 8, "a date after 9999"},
+                   {FLAGS, {SEKI_INDEX_FLAG_BITMAP}, 1, "a bitmap of longer serials"},
+                   {FILTER_BLOCKS, {0, 0, 0, 0, 0, 0, 0, 0}, 8, "a filter that holds nothing"}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        uint8_t before[8];
+        memcpy(before, made.data + changes[i].at, 8);
+        hold(seki_index_open((seki_span){made.data, made.length}, &index), "as it was made, it opens");
+        memcpy(made.data + changes[i].at, changes[i].octets, changes[i].length);
+        hold(!seki_index_open((seki_span){made.data, made.length}, &index), changes[i].what);
+        memcpy(made.data + changes[i].at, before, 8);
+    }
+    free(made.data);
+    free(entries);
+}
+
 /* Whatever the bytes are, nothing is read beyond them: for the sanitizers. */
 static void damaged(void)
 {
@@ -334,6 +366,7 @@ int main(int argc, char **argv)
     refused_entries();
     sizes();
     bytes_an_entry();
+    false_headers();
     damaged();
     puts("serial index: all held");
     return 0;
