@@ -149,7 +149,7 @@ def respond(
         sequence(*singles),
         context(1, sequence(*extensions)) if extensions else b"",
     )
-    signature = key(key_label or signer.key).sign(tbs, ec.ECDSA(hash_ or hashes.SHA256()))
+    signature = key(key_label or signer.key).sign(tbs, ec.ECDSA(hash_ or hashes.SHA256(), deterministic_signing=True))
     sent = context(0, sequence(*(one.der for one in certificates))) if certificates else b""
     return wrapped(sequence(tbs, algorithm, bit_string(signature), sent))
 
