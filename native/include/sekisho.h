@@ -1085,5 +1085,80 @@ SEKI_MUST_USE seki_status seki_revocation_ask_watched(seki_revocation *revocatio
                                                       const seki_profile *profile, int64_t at, seki_revocation_status *out,
                                                       uint64_t *snapshot);
 
+/* ---- OCSP ------------------------------------------------------------------------------------ */
+
+enum {
+    SEKI_OCSP_SIZE_MAX = 65536,      /* octets of a response; one with three RSA-4096 certificates has some 6 kB */
+    SEKI_OCSP_SINGLES_MAX = 64,      /* certificates a response; responders put one there, or a few that were asked about together */
+    SEKI_OCSP_CERTIFICATES_MAX = 8,  /* certificates sent along; one is needed, a chain above it has two or three */
+    SEKI_OCSP_NONCE_SIZE_MAX = 128   /* octets; RFC 9654, 2.1 */
+};
+
+/* What is said of a certificate. */
+enum { SEKI_OCSP_NONE = 0, SEKI_OCSP_GOOD = 1, SEKI_OCSP_REVOKED = 2, SEKI_OCSP_UNKNOWN = 3 };
+
+/* Extensions of a response and of one certificate's status in it, as bits. */
+enum {
+    SEKI_OCSP_EXT_NONCE = 1,
+    SEKI_OCSP_EXT_CRL_REFERENCE = 2,
+    SEKI_OCSP_EXT_ARCHIVE_CUTOFF = 4,
+    SEKI_OCSP_EXT_EXTENDED_REVOKE = 8,
+    SEKI_OCSP_EXT_UNKNOWN = 128
+};
+
+typedef struct {
+    int64_t this_update;
+    int64_t next_update;  /* INT64_MIN if absent */
+    int64_t revoked_at;   /* where revoked, else INT64_MIN */
+    uint32_t hash;        /* of the CertID: SEKI_HASH_SHA1 or SEKI_HASH_SHA256; SEKI_HASH_NONE: another */
+    uint32_t status;      /* SEKI_OCSP_GOOD, _REVOKED or _UNKNOWN */
+    uint32_t reason;      /* CRLReason, where revoked; 0 where it gives none */
+    uint32_t extensions;  /* SEKI_OCSP_EXT_* */
+    seki_part name_hash;  /* issuerNameHash */
+    seki_part key_hash;   /* issuerKeyHash */
+    seki_part serial;     /* content octets of the INTEGER */
+} seki_ocsp_single_summary;
+
+/* A response as the parser saw it. */
+typedef struct {
+    int64_t produced_at;
+    uint32_t response_status;     /* OCSPResponseStatus; 0: successful */
+    uint32_t signature_algorithm; /* seki_signature_algorithm; 0: one that is not taken */
+    uint32_t extensions;          /* SEKI_OCSP_EXT_* */
+    uint32_t single_count;
+    uint32_t certificate_count;
+    uint32_t reserved;            /* 0 */
+    seki_part tbs;                /* what is signed: the ResponseData */
+    seki_part responder_name;     /* ResponderID: the whole Name, or */
+    seki_part responder_key;      /* the SHA-1 of the key; one of the two has length 0 */
+    seki_part nonce;              /* octets of the Nonce; length 0 if absent */
+    seki_part signature;
+    seki_part certificate[8];                /* SEKI_OCSP_CERTIFICATES_MAX of them, whole and not looked into */
+    seki_ocsp_single_summary single[64];     /* SEKI_OCSP_SINGLES_MAX of them */
+} seki_ocsp_summary;
+
+/* Parses one OCSPResponse (RFC 6960, 4.2.1), in strict DER.  Judges form alone: who signed it, when it holds and for which
+ * certificate is for whoever takes it.
+ *   reason  0, or OCSP_MALFORMED, OCSP_NOT_SUCCESSFUL, OCSP_EXTENSION_UNKNOWN_CRITICAL, SEKI_INPUT_*
+ *   fault   offset at which the fault was seen, 0 if there is none
+ *   out     zeroed if it is refused, but for response_status */
+SEKI_MUST_USE seki_status seki_ocsp_summarize(const uint8_t *der, size_t length, seki_ocsp_summary *out, uint32_t *reason,
+                                              size_t *fault);
+
+/* What a response that was verified says, as a row of a batch: of the certificate with this serial that the key with this identity
+ * issued, and of no other.  Whoever made it has checked signer, signature, certID and nonce; the times are here to be judged by. */
+typedef struct {
+    uint8_t status;        /* SEKI_OCSP_*; SEKI_OCSP_NONE: nothing is said, and all else is 0 */
+    uint8_t reason;        /* CRLReason, where revoked */
+    uint8_t serial_length;
+    uint8_t zero[5];
+    int64_t this_update;
+    int64_t next_update;   /* INT64_MIN if absent */
+    int64_t revoked_at;    /* where revoked, else INT64_MIN */
+    uint8_t issuer[32];    /* identity: see seki_issuer_report */
+    uint8_t serial[20];    /* magnitude, big-endian, without leading zeros */
+    uint8_t pad[4];        /* 0 */
+} seki_ocsp_statement;
+
 /* cdef: end */
 #endif

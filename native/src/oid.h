@@ -45,6 +45,10 @@
 #define SEKI_OID_NETSCAPE_TYPE "\x60\x86\x48\x01\x86\xf8\x42\x01\x01" /* 2.16.840.1.113730.1.1 */
 #define SEKI_OID_SUBJECT_INFO "\x2b\x06\x01\x05\x05\x07\x01\x0b"   /* 1.3.6.1.5.5.7.1.11 */
 
+/* OCSP: RFC 6960, appendix B.1; id-pkix-ocsp is 1.3.6.1.5.5.7.48.1 */
+#define SEKI_OID_OCSP "\x2b\x06\x01\x05\x05\x07\x30\x01"
+#define SEKI_OID_OCSP_BASIC SEKI_OID_OCSP "\x01"
+
 /* extended key usage: RFC 5280, 4.2.1.12 */
 #define SEKI_OID_EKU_ANY "\x55\x1d\x25\x00"                        /* 2.5.29.37.0 */
 #define SEKI_OID_ID_KP "\x2b\x06\x01\x05\x05\x07\x03"              /* 1.3.6.1.5.5.7.3, the last arc follows */

@@ -491,3 +491,43 @@ CRL_PARSE_RULES: Final[tuple[Rule, ...]] = (
     ),
 )
 """Rules for the form of CRLs."""
+
+OCSP_RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        "ocsp-algorithm-not-ours",
+        "a response signed by an algorithm that is not RSA, ECDSA or Ed25519 with SHA-2: NIST SP 800-131A Rev. 2, 3; all of "
+        "BoringSSL's are signed with SHA-1, and are run once more signed with SHA-256",
+        "refuse",
+        lambda facts: facts.signature_algorithm not in KNOWN_SIGNATURES,
+        reasons=frozenset({Reason.OCSP_ALGORITHM_NOT_ALLOWED}),
+        witnesses=(
+            "boringssl-pki/ocsp/responder_name",
+            "boringssl-pki/ocsp/responder_id",
+            "boringssl-pki/ocsp/revoke_response_reason",
+        ),
+    ),
+    Rule(
+        "ocsp-critical-extension",
+        "a critical extension that is not processed, Certificate Transparency's among them: RFC 6960, 4.4, and RFC 5280, 4.2, "
+        "refuse; BoringSSL lets that one pass",
+        "refuse",
+        lambda facts: bool(facts.critical - {"1.3.6.1.5.5.7.48.1.2"}),
+        reasons=frozenset({Reason.OCSP_EXTENSION_UNKNOWN_CRITICAL}),
+    ),
+    Rule(
+        "ocsp-version-said",
+        "the default version written out: X.690, 11.5, shall not be encoded",
+        "refuse",
+        lambda facts: facts.version_is_said,
+        reasons=frozenset({Reason.OCSP_MALFORMED}),
+    ),
+    Rule(
+        "ocsp-delegate-unchecked",
+        "a delegated responder without id-pkix-ocsp-nocheck, and no CRL to say that it was not revoked: RFC 6960, 4.2.2.2.1, "
+        "leaves what then to local policy, which is to refuse",
+        "refuse",
+        lambda facts: facts.has_delegate_to_check,
+        reasons=frozenset({Reason.OCSP_RESPONDER_NOT_ALLOWED}),
+    ),
+)
+"""Rules for OCSP responses."""

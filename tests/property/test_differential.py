@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from cryptography import x509
 from tests.conformance.suites import ROOT
-from tests.property import certvalidator, crl, der, logins, paths
+from tests.property import certvalidator, crl, der, logins, ocsp, paths
 from tests.property.certificates import name, subject_of
 from tests.property.chains import Batch, Maker, make_batch
 from tests.property.keys import pool
@@ -193,4 +193,28 @@ def test_another_reading_of_a_crl_would_be_seen(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(crl, "ORACLES", {"liar": liar, "deaf": deaf})
     report = crl.hold(200, "tests")
     assert report.unexplained["liar reads another entries"] > 10
+    assert report.unexplained["deaf refuses: what is not heard"] > 10
+
+
+# ---- OCSP responses ----------------------------------------------------------------------------------------
+
+
+def test_what_is_read_of_an_ocsp_response_others_read_too() -> None:
+    report = ocsp.hold(2000, "tests")
+    assert not report.unexplained, ocsp.table(report)
+    assert report.read > 300
+    assert report.singles > 500
+
+
+def test_another_reading_of_an_ocsp_response_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def liar(data: bytes) -> ocsp.Fields | int:
+        found = ocsp.by_cryptography(data)
+        return found + 1 if isinstance(found, int) else replace(found, produced_at=found.produced_at + 1)
+
+    def deaf(data: bytes) -> ocsp.Fields | int:
+        raise ocsp.Refused("what is not heard")
+
+    monkeypatch.setattr(ocsp, "ORACLES", {"liar": liar, "deaf": deaf})
+    report = ocsp.hold(200, "tests")
+    assert report.unexplained["liar reads another produced_at"] > 10
     assert report.unexplained["deaf refuses: what is not heard"] > 10

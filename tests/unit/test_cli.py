@@ -100,7 +100,7 @@ def test_help_lists_every_command_and_teaches_exit_codes_and_completion() -> Non
     "words",
     [
         *([command] for command in COMMANDS),
-        *(["verify", what] for what in ("certificate", "chain", "signature", "logins")),
+        *(["verify", what] for what in ("certificate", "chain", "signature", "ocsp", "logins")),
     ],
     ids=" ".join,
 )
@@ -113,7 +113,7 @@ def test_examples_in_the_help_texts_have_options_that_exist() -> None:
     """Every option in an example belongs to the command that the example runs."""
     for words in (
         *([command] for command in COMMANDS),
-        *(["verify", what] for what in ("certificate", "chain", "logins")),
+        *(["verify", what] for what in ("certificate", "chain", "ocsp", "logins")),
     ):
         text = run(*words, "--help").stdout
         for line in re.findall(r"^\s+sekisho (.+)", text, re.MULTILINE):

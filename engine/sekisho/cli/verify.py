@@ -22,6 +22,7 @@ from rich.text import Text
 
 from sekisho.challenges import ChallengeKeys
 from sekisho.claims import Claims
+from sekisho.cli import ocsp
 from sekisho.cli.base import Mistake, console, instant, json_option, print_json, when_option
 from sekisho.cli.inputs import (
     ModeParam,
@@ -55,7 +56,7 @@ SHOWN: Final = 8  # refused logins named by their lines, for each reason
 
 @click.group()
 def command() -> None:
-    """Verify certificates, chains, signatures, or files of logins.
+    """Verify certificates, chains, signatures, OCSP responses, or files of logins.
 
     Ends with 0 if all is good, with 1 if something is refused, with 2 if the question could not be asked. Each refusal
     has one reason of a closed list; `--json` has it by name and by number.
@@ -65,8 +66,12 @@ def command() -> None:
       sekisho verify certificate my.cer --trust jpki --profile jpki-auth
       sekisho verify chain chain.pem --trust root.pem --profile client-auth-test
       sekisho verify signature --key my.cer --mode rsassa-pkcs1-v1_5-sha256 --signature doc.sig doc
+      sekisho verify ocsp my.ocsp --about my.pem --trust ca.pem --profile client-auth
       sekisho verify logins logins.jsonl --trust ca/ --profile jpki-auth --keys challenge.keys --audience https://a
     """
+
+
+command.add_command(ocsp.command)
 
 
 # ---- certificates and chains -----------------------------------------------------------------------

@@ -112,6 +112,27 @@ def is_crl(der: bytes) -> bool:
     return shape[shape[:1] == [0x02] :][:2] == [0x30, 0x30] and shape[shape[:1] == [0x02] :][2:3] in ([0x17], [0x18])
 
 
+def tlv(tag: int, *contents: bytes) -> bytes:
+    content = b"".join(contents)
+    length = len(content)
+    size = bytes((length,)) if length < 0x80 else b"\x82" + length.to_bytes(2, "big")
+    return bytes((tag,)) + (size if length < 0x80 or length > 0xFF else b"\x81" + bytes((length,))) + content
+
+
+def ocsp_response(part: bytes, folder: str) -> bytes:
+    """A whole response around the part that a corpus of BoringSSL's has."""
+    if len(part) > SIZE_MAX or "parse_ocsp_response_fuzzer" in folder:
+        return part
+    time, status = b"\x18\x0f20170301000000Z", b"\x80\x00"
+    if "cert_id" in folder:
+        part = tlv(0x30, part, status, time)
+    if "response_data" not in folder:
+        part = tlv(0x30, b"\xa2\x16\x04\x14" + bytes(20), time, tlv(0x30, part))
+    basic = tlv(0x30, part, b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", b"\x03\x03\x00\x01\x02")
+    kind = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
+    return tlv(0x30, b"\x0a\x01\x00", tlv(0xA0, tlv(0x30, kind, tlv(0x04, basic))))
+
+
 def names(fields: list[Piece]) -> Iterator[bytes]:
     """Inputs of the target `name` out of a certificate: a byte that says what follows, and its content."""
     for issuer_or_subject in (fields[2], fields[4]):
@@ -157,6 +178,8 @@ def seeds(suites: Path) -> Iterator[tuple[str, bytes]]:
             yield "der", content
             if folder == "crl":
                 yield "crl", content
+        elif folder.startswith("ocsp_parse_ocsp_"):
+            yield "ocsp", ocsp_response(content, folder)
         elif folder.startswith("verify_name_match"):
             yield from (("name", b"\x00" + piece[1]) for piece in take(content))
     for number, der in enumerate(certificates):
@@ -165,6 +188,9 @@ def seeds(suites: Path) -> Iterator[tuple[str, bytes]]:
             text = base64.encodebytes(der).replace(b"\n", b"")
             lines = b"".join(text[i : i + 64] + b"\n" for i in range(0, len(text), 64))
             yield "crl", b"-----BEGIN X509 CRL-----\n" + lines + b"-----END X509 CRL-----\n"
+        if der[:1] == b"\x30" and [piece[0] for piece in take(der)] == [0x30] and next(take(der))[1][:1] == b"\x0a":
+            yield "ocsp", der
+            continue
         yield "certificate", der
         yield "der", der
         fields = parts(der)

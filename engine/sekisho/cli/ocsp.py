@@ -1,0 +1,135 @@
+"""`sekisho verify ocsp`: what an OCSP response establishes of a certificate."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import click
+from rich.text import Text
+
+from sekisho.cli.base import Mistake, console, instant, json_option, print_json, when_option
+from sekisho.cli.inputs import certificates_in, pem_blocks, profile_option, read_file, told, trust_option, trust_store
+from sekisho.profiles import Profile
+from sekisho.revocation.ocsp import OcspChecker, OcspStatement, Responder
+from sekisho.trust import TrustStore
+
+__all__ = ["command"]
+
+# CRLReason (RFC 5280, 5.3.1)
+_REASONS: Final = {
+    0: "unspecified",
+    1: "keyCompromise",
+    2: "cACompromise",
+    3: "affiliationChanged",
+    4: "superseded",
+    5: "cessationOfOperation",
+    6: "certificateHold",
+    8: "removeFromCRL",
+    9: "privilegeWithdrawn",
+    10: "aACompromise",
+}
+_STYLES: Final = {"good": "bold green", "revoked": "bold red", "unknown": "bold red", "none": "bold red"}
+
+
+@click.command("ocsp")
+@click.argument("file")
+@click.option("--about", required=True, metavar="FILE", help="The certificate that the response should be about.")
+@trust_option()
+@profile_option
+@click.option(
+    "--responder",
+    "responders",
+    multiple=True,
+    metavar="FILE",
+    help="Certificate of a responder that is trusted to speak for all CAs of --trust, though none appointed it.",
+)
+@click.option("--nonce", metavar="HEX", help="The nonce that was asked with; without it, any is taken, and none too.")
+@when_option()
+@json_option
+def command(
+    *,
+    file: str,
+    about: str,
+    anchors: tuple[str, ...],
+    intermediates: tuple[str, ...],
+    profile: Profile,
+    responders: tuple[str, ...],
+    nonce: str | None,
+    at: int,
+    as_json: bool,
+) -> None:
+    """Does this OCSP response say that the certificate is good?
+
+    FILE is an OCSPResponse in DER, or PEM of it (OCSP RESPONSE); - is standard input. It counts if its signer may speak
+    for the certificate's issuer, if it is about that very certificate, and if it is not older than the profile allows.
+    The certificate's own signature and path are another question: see `sekisho verify certificate`.
+
+    \b
+    Examples:
+      openssl ocsp -issuer ca.pem -cert my.pem -url http://ocsp.example -respout my.ocsp
+      sekisho verify ocsp my.ocsp --about my.pem --trust ca.pem --profile client-auth
+
+    Ends with 0 if the status is good, else with 1.
+    """
+    subject = certificates_in(about)[0]
+    trust = trust_store(anchors, intermediates)
+    checker = told(lambda: OcspChecker(trust, profile, responders=_responders(responders, trust)))
+    asked = None if nonce is None else [_nonce(nonce)]
+    said = checker.check([_response(file)], [subject.der], at=at, nonces=asked)[0]
+    if as_json:
+        print_json({"input": file, "about": subject.source, "profile": profile.name, "at": at} | _as_json(said))
+    else:
+        out = console()
+        out.print(Text(f"{said.status}: ", style=_STYLES[said.status]) + Text(_words(said)), soft_wrap=True)
+        if said.refusal is not None:
+            note = f"    To act: {said.refusal.blame.value if said.refusal.blame is not None else ''}. "
+            out.print(Text(note + f"Source: {said.refusal.source}.", style="dim"), soft_wrap=True)
+    sys.exit(0 if said.status == "good" else 1)
+
+
+def _response(path: str) -> bytes:
+    data = read_file(path)
+    if b"-----BEGIN " not in data:
+        if not data:
+            raise Mistake(f"{path}: this file is empty")
+        return data
+    found = [der for label, der in pem_blocks(path, data) if label == "OCSP RESPONSE"]
+    if len(found) != 1:
+        raise Mistake(f"{path}: PEM without one BEGIN OCSP RESPONSE block: give the response as DER")
+    return found[0]
+
+
+def _responders(paths: tuple[str, ...], trust: TrustStore) -> list[Responder]:
+    issuers = [der for der, issuer in zip(trust.certificates, trust.issuers, strict=True) if issuer.reason is None]
+    return [Responder(one.der, issuers) for path in paths for one in certificates_in(path)]
+
+
+def _nonce(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise Mistake("--nonce must be hexadecimal, as in --nonce 0a1b2c") from None
+
+
+def _words(said: OcspStatement) -> str:
+    if said.refusal is not None:
+        return f"{said.refusal.kebab}: {said.refusal.english}"
+    until = "with no time of an update" if said.next_update is None else f"next update {instant(said.next_update)}"
+    when = f"as of {instant(said.this_update or 0)}, {until}"
+    if said.status == "unknown":
+        return f"the responder does not know the certificate, {when}"
+    if said.revoked_at is not None:
+        return f"on {instant(said.revoked_at)}, {_REASONS.get(said.crl_reason or 0, 'for a reason of its own')}, {when}"
+    return when
+
+
+def _as_json(said: OcspStatement) -> dict[str, object]:
+    return {
+        "status": said.status,
+        "reason": said.refusal.kebab if said.refusal is not None else None,
+        "crl_reason": said.crl_reason,
+        "revoked_at": said.revoked_at,
+        "this_update": said.this_update,
+        "next_update": said.next_update,
+    }
