@@ -246,13 +246,21 @@ def test_without_an_age_only_next_update_bounds() -> None:
     assert refusal(respond(CA, single(HOLDER, CA, next_update=None)), by=by) is Reason.OCSP_EXPIRED
 
 
-def test_revoked_does_not_age_and_a_hold_does() -> None:
+def test_revoked_does_not_age() -> None:
+    """A hold that ran out would else leave the word to a CRL from before it."""
     old = {"this_update": AT - 20 * DAY, "next_update": AT - 19 * DAY}
-    assert ask(respond(CA, single(HOLDER, CA, revoked(1), **old))).status == "revoked"
-    assert refusal(respond(CA, single(HOLDER, CA, revoked(6), **old))) is Reason.OCSP_EXPIRED
+    for code in (None, 1, 6):
+        assert ask(respond(CA, single(HOLDER, CA, revoked(code), **old))).status == "revoked"
     assert refusal(respond(CA, single(HOLDER, CA, UNKNOWN, **old))) is Reason.OCSP_EXPIRED
-    later = respond(CA, single(HOLDER, CA, revoked(1), this_update=AT + 100))
-    assert refusal(later) is Reason.OCSP_NOT_YET_VALID
+
+
+def test_revoked_by_what_was_known_later() -> None:
+    """Judging a past time: whoever was revoked by then was so, whenever it was said."""
+    later = {"this_update": AT + 100, "next_update": AT + 200}
+    assert ask(respond(CA, single(HOLDER, CA, revoked(1, AT), **later))).status == "revoked"
+    assert ask(respond(CA, single(HOLDER, CA, revoked(1, AT)), produced_at=AT + 100)).status == "revoked"
+    assert refusal(respond(CA, single(HOLDER, CA, revoked(1, AT + 1), **later))) is Reason.OCSP_NOT_YET_VALID
+    assert refusal(respond(CA, single(HOLDER, CA, UNKNOWN, **later))) is Reason.OCSP_NOT_YET_VALID
 
 
 # ---- nonce
@@ -373,6 +381,14 @@ def test_a_delegate_without_no_check_by_crl(delegate: Made, tmp_path: Path) -> N
     assert refusal(response, by=by) is Reason.OCSP_RESPONDER_NOT_ALLOWED  # a verified response is asked about anew
     in_force.publish(crls.snapshot(tmp_path, [of_root]))
     assert refusal(response, by=by) is Reason.OCSP_RESPONDER_NOT_ALLOWED
+
+
+def test_a_delegate_of_which_nothing_is_known_under_a_soft_profile(delegate: Made, tmp_path: Path) -> None:
+    response = respond(delegate, single(HOLDER, CA), certificates=[delegate])
+    soft = replace(PROFILE, revocation="soft")
+    assert refusal(response, by=checker(soft)) is Reason.OCSP_RESPONDER_NOT_ALLOWED  # there is nothing to ask
+    in_force = crls.in_force(crls.snapshot(tmp_path, [(crls.crl(ROOT), ROOT, [ROOT])]))
+    assert ask(response, by=checker(soft, revocation=in_force)).status == "good"
 
 
 def test_no_check_must_be_what_it_is() -> None:
@@ -567,6 +583,33 @@ def test_what_was_refused_is_not_kept_and_the_cache_is_bounded(verified: list[in
     for response in (*kept, kept[2], kept[1], kept[0]):
         assert ask(response, by=by).status == "good"
     assert verified == [1] * 6
+
+
+def test_what_is_kept_does_not_grow_with_what_came_along(verified: list[int]) -> None:
+    """Certificates are not signed, so anybody may add some to a good response."""
+    by = checker()
+    padded = [respond(CA, single(HOLDER, CA), certificates=[OTHER] * n) for n in (0, 8)]
+    for response in padded * 2:
+        assert ask(response, by=by).status == "good"
+    assert verified == [1, 1]
+    kept = list(by._cache._entries.values())
+    assert [one.response.certificates for one in kept] == [(), ()]
+    assert not any(one.response.tbs or one.response.signature for one in kept)
+
+
+def test_a_known_response_under_another_name_of_its_issuer(verified: list[int]) -> None:
+    """The same key under a name that is written otherwise is another identity: it is verified for that one too."""
+    shouting = make("CA", ROOT, own_key="ca")
+    by = OcspChecker(store([ROOT], [CA, shouting]), PROFILE, engine=ENGINE)
+    response = respond(CA, single(HOLDER, CA))
+    for _ in range(2):
+        assert ask(response, by=by).status == "good"
+    found = by.check([response], [HOLDER.der], at=AT)
+    assert bytes(found.array[0]["issuer"]) == crls.identity(CA)  # whose name stands in the certificate
+    lone = checker(cache_entries=1)
+    assert ask(response, by=lone).status == "good"
+    assert ask(response, by=lone, intermediates=[shouting.der]).status == "good"
+    assert ask(response, by=lone, intermediates=[shouting.der]).status == "good"
 
 
 def test_issuers_that_came_along_take_no_place(verified: list[int]) -> None:

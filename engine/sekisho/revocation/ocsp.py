@@ -16,7 +16,7 @@ import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import numpy as np
@@ -52,7 +52,7 @@ RESPONSES_MAX: Final = (
 )
 DELEGATES_MAX: Final = 2  # delegated signers tried for a response; one is right, two share a name while its key changes
 CACHE_ENTRIES_DEFAULT: Final = 16_384  # responses; some 2 kB each
-ISSUERS_KEPT: Final = 1_024  # issuers that came along and were read, and certificates of responders that were verified
+ISSUERS_KEPT: Final = 1_024  # issuers that came along and were read, and certificates of delegates that were verified
 # Rejections by lanes that OpenSSL confirms in one call, as for a batch of logins (verifier.py).
 CONFIRMATIONS_MIN: Final = 64
 CONFIRMATIONS_SHARE: Final = 8
@@ -292,6 +292,10 @@ class _Known:
     response: OcspResponse
     vouchers: dict[bytes, tuple[_Voucher, ...]] = field(default_factory=dict)
 
+    def without_octets(self) -> _Known:
+        """What is kept.  Certificates that come along are not signed: whoever adds some must not choose how much that is."""
+        return _Known(replace(self.response, tbs=b"", signature=b"", certificates=()), self.vouchers)
+
 
 @dataclass(slots=True)
 class _Ask:
@@ -363,8 +367,7 @@ class OcspChecker:
         self._judge = Verifier(trust, _delegates(profile), revocation=revocation, engine=engine)
         self._cache = _Bounded[bytes, _Known](cache_entries)
         self._sent = _Bounded[bytes, Issuer](ISSUERS_KEPT)
-        self._signers = _Bounded[bytes, Signer](ISSUERS_KEPT)
-        self._appointed = _Bounded[tuple[bytes, bytes], bool](ISSUERS_KEPT)
+        self._appointed = _Bounded[_Key, Signer](ISSUERS_KEPT)
 
     def check(
         self,
@@ -439,6 +442,11 @@ class OcspChecker:
                         about.setdefault(issuer.identity, (issuer, []))[1].append(single)
         if not about:
             return Reason.OCSP_OTHER_CERTIFICATE
+        if not response.tbs and any(identity not in known.vouchers for identity in about):
+            whole = read_response(data)
+            if isinstance(whole, Reason):  # the same octets were read before
+                return whole
+            known = _Known(whole, dict(known.vouchers))
         if nonce is not None and nonce != response.nonce:
             return Reason.OCSP_NONCE
         if response.algorithm not in self._algorithms:
@@ -482,10 +490,12 @@ class OcspChecker:
     def _untimely(self, response: OcspResponse, single: OcspSingle, at: int) -> Reason | None:
         """Why a status does not hold at that time; None if it does (RFC 6960, 3.2 and 4.2.2.1)."""
         profile = self._profile
-        if response.produced_at > at + profile.clock_skew or single.this_update > at + profile.clock_skew:
-            return Reason.OCSP_NOT_YET_VALID
-        if single.status == lib.SEKI_OCSP_REVOKED and single.reason != _HOLD:
-            return None  # nobody takes that back (RFC 5280, 5.3.1), so it does not age
+        revoked_at = single.revoked_at
+        if max(response.produced_at, single.this_update) > at + profile.clock_skew:
+            # Known later, and so already then.
+            return None if revoked_at is not None and revoked_at <= at else Reason.OCSP_NOT_YET_VALID
+        if revoked_at is not None:
+            return None  # does not age, as on a CRL: not even a hold is lifted but by somebody who says so
         if profile.revocation_age_max and at - profile.revocation_age_max > single.this_update:
             return Reason.OCSP_EXPIRED
         if single.next_update is None:  # "newer revocation information is available all the time": an age must be set
@@ -534,7 +544,7 @@ class OcspChecker:
             vouchers = told[key]
             if not isinstance(vouchers, Reason) and ask.issuer.configured:
                 ask.known.vouchers[ask.issuer.identity] = vouchers
-                self._cache.put(ask.digest, ask.known)
+                self._cache.put(ask.digest, ask.known.without_octets())
         return told
 
     def _candidates(self, ask: _Ask) -> list[_Voucher] | Reason:
@@ -554,7 +564,7 @@ class OcspChecker:
         ]
         why, delegates = Reason.OCSP_RESPONDER_UNKNOWN, 0
         for der in response.certificates:
-            one = self._signer(der)
+            one = Signer(der)
             if not is_named(one.subject, one.key_hash):
                 continue
             why = Reason.OCSP_RESPONDER_NOT_ALLOWED
@@ -566,16 +576,10 @@ class OcspChecker:
                 and delegates < DELEGATES_MAX
             ):
                 delegates += 1
+                # One object for all responses that are kept.
+                one = self._appointed.get((issuer.identity, one.fingerprint)) or one
                 found.append(_Voucher(one, delegate=True))
         return found or why
-
-    def _signer(self, der: bytes) -> Signer:
-        digest = hashlib.sha256(der).digest()
-        signer = self._signers.get(digest)
-        if signer is None:
-            signer = Signer(der)
-            self._signers.put(digest, signer)
-        return signer
 
     def _appointed_among(self, pairs: Iterable[tuple[Issuer, Signer]]) -> set[_Key]:
         """Those delegates whose certificates are signed by the very key that they speak for, by identity and fingerprint."""
@@ -583,16 +587,16 @@ class OcspChecker:
         new: dict[_Key, tuple[Issuer, Signer]] = {}
         for issuer, signer in pairs:
             key = (issuer.identity, signer.fingerprint)
-            if self._appointed.get(key):
+            if self._appointed.get(key) is not None:
                 found.add(key)
             else:
                 new[key] = issuer, signer
         signed = self._signed((one.algorithm, issuer.spki, one.tbs, one.signature) for issuer, one in new.values())
-        for (key, (issuer, _)), reason in zip(new.items(), signed, strict=True):
+        for (key, (issuer, signer)), reason in zip(new.items(), signed, strict=True):
             if reason is Reason.SIGNATURE_OK:
                 found.add(key)
                 if issuer.configured:
-                    self._appointed.put(key, True)
+                    self._appointed.put(key, signer)
         return found
 
     def _signed(self, jobs: Iterable[tuple[int, bytes, bytes, bytes]]) -> list[Reason]:
@@ -659,6 +663,13 @@ class OcspChecker:
             if reason is not Reason.SIGNATURE_OK:
                 row.found = [(single, one) for single, one in row.found if one.identity != issuer.identity]
                 row.refuse(Reason.OCSP_OTHER_CERTIFICATE)
+        for row, der in torn:
+            # One key under two spellings of its name: the engine takes the one that the certificate has (candidates in trust.c).
+            issuers = [one for _, one in row.found]
+            if issuers:
+                name = Signer(der).issuer
+                best = max(issuers, key=lambda one: (one.subject == name, one.configured))
+                row.found = [(single, best) for single, _ in row.found]
 
 
 def _enter(issuers: dict[tuple[int, bytes], list[Issuer]], issuer: Issuer) -> None:

@@ -100,7 +100,10 @@ class Issuer:
         parts = _Parts(der, anchor=anchor)
         self.configured = configured
         self.readable = parts.readable and parts.summary.key_reason == 0
-        self.subject, self.spki, self.key_hash = parts.subject, parts.spki, parts.key_hash
+        # What cannot be used is kept as nothing, however large it was.
+        self.subject = parts.subject if self.readable else b""
+        self.spki = parts.spki if self.readable else b""
+        self.key_hash = parts.key_hash
         self.identity = hashlib.sha256(self.subject + self.spki).digest()
         bits = _key_bits(self.spki) if self.readable else b""
         kinds = (lib.SEKI_HASH_SHA1, lib.SEKI_HASH_SHA256)
