@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sekisho.reasons import Reason
 from sekisho.revocation.archive import Archive, ArchiveCost, ArchiveWriter, sync_folder
-from sekisho.revocation.crl import Crl
+from sekisho.revocation.crl import Crl, CrlSummary
 from sekisho.revocation.ingest import Candidate, Decision, examine, judge_complete, judge_delta, source_scope
 from sekisho.revocation.snapshot import Snapshot, SnapshotSource, SnapshotWriter
 from sekisho.revocation.standing import Piece, Verdict, compose, settle
@@ -53,6 +53,15 @@ class Update:
         return [one for one in self.decisions if one.reason not in (None, Reason.CRL_KNOWN)]
 
 
+@dataclass(frozen=True, eq=False)
+class _Taken:
+    """A CRL that was taken, without its reader, which holds some hundred kilobytes."""
+
+    source: str
+    scope: bytes
+    summary: CrlSummary
+
+
 class Builder:
     """One update."""
 
@@ -71,7 +80,7 @@ class Builder:
         self.expired_too = expired_too
         self.progress = progress
         self.update = Update()
-        self.taken: list[Candidate] = []  # in order; what a later step refuses leaves it
+        self.taken: list[_Taken] = []  # in order; what a later step refuses leaves it
         self.marks: dict[bytes, Mark] = {}  # as they stand after what was taken
         self.deltas: list[Candidate] = []
         self.acts: list[str] = []
@@ -80,11 +89,12 @@ class Builder:
     def run(self) -> Update:
         store = self.store
         base, overlay = store.base, store.overlay
-        if (built := self._build_base()) is not None:
-            base, overlay = self._settle(built, None)
-        changed = self._build_overlay(base, overlay)
-        if base is not None and changed is not overlay:
-            base, overlay = self._settle(base, changed)
+        if (built := self._build_base()) is not None:  # a delta needs a list whose signer is good
+            base, overlay = self._settle(built, None, last=not self.deltas)
+        if self.deltas:
+            overlay = self._build_overlay(base, overlay)
+            if base is not None and (base is not store.base or overlay is not store.overlay):
+                base, overlay = self._settle(base, overlay, last=True)
         self._commit(base, overlay)
         if self.update.changed:
             store.refresh()
@@ -177,10 +187,10 @@ class Builder:
         return self.marks.get(scope) or self.state.mark(scope)
 
     def _took(self, one: Candidate) -> None:
-        self.taken.append(one)
+        self.taken.append(_Taken(one.source, one.scope, one.summary))
         self.marks[one.scope] = _mark_after(self._mark(one.scope), one)
 
-    def _dismiss(self, one: Candidate, reason: Reason) -> None:
+    def _dismiss(self, one: _Taken, reason: Reason) -> None:
         """That CRL was not taken after all."""
         self.taken.remove(one)
         self.marks.clear()
@@ -222,6 +232,7 @@ class Builder:
                 self.update.decisions.append(one.decision(reason))
         if base is not None and chosen:
             overlay = self._write_overlay(base, overlay, chosen)
+        self.deltas.clear()
         return overlay
 
     def _write_overlay(self, base: Snapshot, before: Snapshot | None, chosen: dict[int, Candidate]) -> Snapshot | None:
@@ -247,8 +258,13 @@ class Builder:
 
     # ---- whose key it was
 
-    def _settle(self, base: Snapshot, overlay: Snapshot | None) -> tuple[Snapshot | None, Snapshot | None]:
+    def _settle(
+        self, base: Snapshot, overlay: Snapshot | None, *, last: bool
+    ) -> tuple[Snapshot | None, Snapshot | None]:
         """Leaves out what a revoked signer signed, and what is new of signers who are not known to be good (RFC 5280, 6.3.3 (f)).
+
+        Args:
+            last: whether what was in force goes too where its signer is revoked; a delta that is yet to come may lift a hold.
 
         Returns:
             What is to be in force.
@@ -258,12 +274,16 @@ class Builder:
         trial = store.directory / "new-trial"
         while True:
             verdicts = settle(pieces, store.signers, self.at, trial)
-            if all(verdict.anchors == piece.anchors for piece, verdict in zip(pieces, verdicts, strict=True)):
+            stays = [
+                verdict.anchors == piece.anchors or not (piece.fresh or last)
+                for piece, verdict in zip(pieces, verdicts, strict=True)
+            ]
+            if all(stays):
                 break
             pieces = [
                 instead
-                for piece, verdict in zip(pieces, verdicts, strict=True)
-                for instead in self._instead(piece, verdict)
+                for piece, verdict, as_it_is in zip(pieces, verdicts, stays, strict=True)
+                for instead in ([piece] if as_it_is else self._instead(piece, verdict))
             ]
         if pieces is first:
             return base, overlay
@@ -281,9 +301,6 @@ class Builder:
 
     def _instead(self, piece: Piece, verdict: Verdict) -> Iterator[Piece]:
         """What takes the place of a piece whose signer is not good under all of its anchors."""
-        if verdict.anchors == piece.anchors:
-            yield piece
-            return
         scope = source_scope(piece.source)
         mine = [one for one in self.taken if one.scope == scope]
         if not piece.fresh:
@@ -323,7 +340,7 @@ class Builder:
         self.update.changed = bool(made)
 
 
-def _mark_after(before: Mark | None, one: Candidate) -> Mark:
+def _mark_after(before: Mark | None, one: Candidate | _Taken) -> Mark:
     numbers = [n for n in (one.summary.number, before.number if before else None) if n is not None]
     return Mark(max(numbers, default=None), one.summary.this_update, one.summary.sha256, one.summary.delta)
 
