@@ -414,7 +414,7 @@ static void list_extensions(void)
         uint32_t reason;
     } cases[] = {
         {"number", "551d14", "020107", false, 0},
-        {"number, critical", "551d14", "020107", true, 0},
+        {"number, critical", "551d14", "020107", true, SEKI_CRL_EXTENSION_MALFORMED},
         {"number zero", "551d14", "020100", false, 0},
         {"number negative", "551d14", "0201ff", false, SEKI_CRL_EXTENSION_MALFORMED},
         {"number of 20 octets", "551d14", "0214 0102030405060708090a0b0c0d0e0f1011121314", false, 0},
