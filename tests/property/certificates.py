@@ -37,6 +37,7 @@ __all__ = [
     "name",
     "policies",
     "serial_of",
+    "signed_again_without",
     "spki_of",
     "subject_of",
     "whole",
@@ -730,6 +731,24 @@ CA_MUTATIONS: Final[dict[str, tuple[int, Mutation]]] = _COMMON | {
     "inhibit-any-policy": (5, _inhibit_any),
     "policies": (8, _policies),
 }
+
+
+# ---- twins -------------------------------------------------------------------------------------------------
+
+
+def signed_again_without(certificate: bytes, extension: str, issuer_spki: bytes) -> bytes | None:
+    """The certificate without that extension, signed again by its issuer's key; None where the pool does not have that key."""
+    signer = pool().by_spki.get(issuer_spki)
+    parts = _children(certificate)
+    name = next((key for key, value in ALGORITHMS.items() if len(parts) == 3 and value == parts[1]), "")
+    if signer is None or name not in signer.algorithms:
+        return None
+    *fields, last = _children(parts[0])
+    if last[:1] != b"\xa3":
+        return certificate
+    left = [one for one in _children(_children(last)[0]) if _children(one)[0] != der.oid(extension)]
+    tbs = der.sequence(*fields, der.context(3, der.sequence(*left)))
+    return der.sequence(tbs, ALGORITHMS[name], der.bit_string(signer.sign(tbs, name)))
 
 
 # ---- mutations of bytes ------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from tests.property.der import Refused, by_asn1crypto
 from tests.property.opinions import OK, Core, OpenSsl, Pyca
 from tests.property.paths import FORM, FORM_SHARE, as_json, from_json
 from tests.property.rules import RULES as OPENSSL_RULES
-from tests.property.rules import Rule, Seen, openssl_takes_a_path
+from tests.property.rules import Rule, Seen, in_the_whole_store, openssl_takes_a_path
 
 from sekisho.reasons import Reason
 
@@ -205,6 +205,11 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _rule(
         "its-reader", "asn1crypto does not read the leaf, for a reason that tests.property.der has", _only_asn1crypto
+    ),
+    _rule(
+        "another-family",
+        "the CA of the leaf's issuer is another family's: given the whole store that sekisho was given, it accepts",
+        lambda seen: Validator(seen.batch).told([in_the_whole_store(seen)]) == [""],
     ),
 )
 

@@ -259,6 +259,10 @@ class Pool:
     by_kind: dict[str, tuple[Signer, ...]]
     weak: tuple[Signer, ...] = field(default=())
 
+    @cached_property
+    def by_spki(self) -> dict[bytes, Signer]:
+        return {key.spki: key for several in (*self.by_kind.values(), self.weak) for key in several}
+
     def pick(self, chance: random.Random, kind: str) -> Signer:
         return chance.choice(self.by_kind[kind])
 

@@ -227,6 +227,11 @@ class Pyca:
         """Its words on each path that names make, when it is given nothing but that path."""
         return [self._on_path(path) for path in self.chains(case)]
 
+    def takes(self, path: list[bytes]) -> bool:
+        """Whether it takes this path, leaf first, given nothing else."""
+        read = [one for one in map(self.certificate, path) if not isinstance(one, str)]
+        return len(read) == len(path) and self._on_path(read) == ""
+
     def links_hold(self, path: list[x509.Certificate]) -> bool:
         """Whether it takes each certificate of a path under the next one as anchor."""
         pairs = itertools.pairwise(path)

@@ -26,6 +26,7 @@ from tests.property.certificates import (
     ODD_NAMES,
     issuer_of,
     serial_of,
+    signed_again_without,
     spki_of,
     subject_of,
     validity_of,
@@ -439,6 +440,55 @@ def _generalized(seen: Seen) -> bool:
     return any(mark in one for one in every for mark in marks)
 
 
+def in_the_whole_store(seen: Seen) -> Case:
+    """The case in the store that sekisho had: the CAs of all families of the batch."""
+    families = seen.batch.families
+    store = Family(
+        WHOLE,
+        [one for other in families for one in other.anchors],
+        [one for other in families for one in other.configured],
+    )
+    return Case(store, seen.case.leaf, seen.case.sent, seen.case.notes)
+
+
+def _own_constraints(seen: Seen) -> bool:
+    """Whether both peers take a path on which a CA has alternative names and name constraints: OpenSSL as it is, `cryptography`
+    when it is asked for each CA's constraints by themselves, without the names of that CA."""
+    return any(
+        seen.passes_on("openssl", lambda path, way=way: path == way)  # type: ignore[misc]
+        and all(
+            twin is not None and seen.reader.takes(twin)
+            for twin in (_constrained_once(way, place) for place in _constrained(seen, way))
+        )
+        for way in _ways(seen.without_faults)
+        if any(SAN in _extensions_of(seen, way[place]) for place in _constrained(seen, way))
+    )
+
+
+def _extensions_of(seen: Seen, one: bytes) -> dict[str, x509.Extension[Any]]:
+    read = seen.reader.certificate(one)
+    return {} if isinstance(read, str) else _extensions(read)
+
+
+def _constrained(seen: Seen, way: list[bytes]) -> list[int]:
+    return [place for place in range(1, len(way)) if NC in _extensions_of(seen, way[place])]
+
+
+def _constrained_once(way: list[bytes], place: int) -> list[bytes] | None:
+    """A path on which the constraints of one CA are the only ones, and that CA has no alternative names; the rest as it was."""
+    twins = [way[0]]
+    for i, one in enumerate(way[1:], 1):
+        issuer = way[min(i + 1, len(way) - 1)]
+        twin = signed_again_without(one, SAN if i == place else NC, spki_of(issuer))
+        if twin is None:
+            return None
+        twins.append(twin)
+    return twins
+
+
+WHOLE: Final = -1
+"""Number of the family that all of a batch make."""
+
 RULES: Final[tuple[Rule, ...]] = (
     # ---- we accept, OpenSSL refuses
     _accept(
@@ -592,6 +642,25 @@ RULES: Final[tuple[Rule, ...]] = (
             and _words("not valid at validation time")(seen)
         ),
     ),
+    _accept(
+        "pyca-own-constraints",
+        "cryptography",
+        "RFC 5280, 6.1.3 (b), (c), then 6.1.4 (g): a CA's constraints are not for its own names; without those names it accepts",
+        _own_constraints,
+    ),
+    # ---- we accept, a peer refuses that was given one family alone
+    _accept(
+        "another-family",
+        "openssl",
+        "the CA of the leaf's issuer is another family's: given the whole store that sekisho was given, OpenSSL accepts",
+        lambda seen: seen.openssl.told(seen.batch, [in_the_whole_store(seen)])[0][0] == 0,
+    ),
+    _accept(
+        "another-family",
+        "cryptography",
+        "the CA of the leaf's issuer is another family's: given the whole store that sekisho was given, it accepts",
+        lambda seen: seen.reader.told(in_the_whole_store(seen)) == "",
+    ),
 )
 
 # Mutations that can make a certificate malformed, by the reason that its reader then gives.
@@ -696,6 +765,14 @@ def _has_teletex_name(seen: Seen) -> bool:
     return any(
         re.search(rb"\x06\x03\x55\x04.\x14", one, re.S) is not None
         for one in (seen.case.leaf, *seen.case.sent, *family.configured, *family.anchors)
+    )
+
+
+def _linked_by_teletex(path: list[bytes]) -> bool:
+    """Whether an issuer and a subject of a path differ in octets, and one of the two holds a TeletexString."""
+    return any(
+        issuer != subject and re.search(rb"\x06\x03\x55\x04.\x14", issuer + subject, re.S) is not None
+        for issuer, subject in ((issuer_of(below), subject_of(above)) for below, above in itertools.pairwise(path))
     )
 
 
@@ -821,14 +898,19 @@ def _is_ca(seen: Seen) -> bool:
 def _peer_agrees(seen: Seen) -> bool:
     """For what `cryptography` does not process: OpenSSL refuses too, if need be on those paths alone that the profile takes."""
     profile = seen.batch.profile
-    narrowed = bool(seen.faults or profile.issuers) or len(profile.extended_key_usage) > 1
+    narrowed = bool(seen.faults or profile.issuers) or len(profile.extended_key_usage) > 1 or _has_teletex_name(seen)
     return seen.theirs[0] != 0 or (narrowed and not seen.passes_on("openssl", _may_be_taken(seen)))
 
 
 def _may_be_taken(seen: Seen) -> Callable[[list[bytes]], bool]:
-    """Whether a path holds one of the profile's issuers and one of its purposes throughout, where the profile names any."""
+    """Whether a path holds one of the profile's issuers and one of its purposes throughout, where the profile names any, and
+    its names are equal without reading TeletexStrings as others."""
     profile, listed, throughout = seen.batch.profile, _listed_issuer(seen), _purpose_throughout(seen)
-    return lambda path: (not profile.issuers or listed(path)) and (not profile.extended_key_usage or throughout(path))
+    return lambda path: (
+        (not profile.issuers or listed(path))
+        and (not profile.extended_key_usage or throughout(path))
+        and not _linked_by_teletex(path)
+    )
 
 
 def _leaf_algorithm(seen: Seen) -> bool:
@@ -873,6 +955,15 @@ RULES += (
         "issuer-unknown issuer-signature-wrong",
         "RFC 5280, 7.1, compares PrintableString and UTF8String; TeletexString has no one character set: its octets count",
         _has_teletex_name,
+    ),
+    _refuse(
+        "teletex-by-octets-only",
+        "openssl",
+        "policy path-refused path-too-long name-constraints issuer-expired issuer-not-yet-valid",
+        "RFC 5280, 7.1: of TeletexStrings the octets count; OpenSSL takes no path but by such names, read as others",
+        lambda seen: (
+            _has_teletex_name(seen) and not seen.passes_on("openssl", lambda path: not _linked_by_teletex(path))
+        ),
     ),
     *_both(
         "budget",

@@ -5,22 +5,38 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from tests.conformance.suites import ROOT
 from tests.property import certvalidator, crl, der, logins, ocsp, paths
-from tests.property.certificates import name, subject_of
-from tests.property.chains import Batch, Maker, make_batch
-from tests.property.keys import pool
+from tests.property.certificates import (
+    BC,
+    NC,
+    P1,
+    P2,
+    POL,
+    SAN,
+    Ext,
+    name,
+    policies,
+    signed_again_without,
+    spki_of,
+    subject_of,
+)
+from tests.property.chains import Batch, Case, Family, Maker, make_batch
+from tests.property.keys import Signer, pool
 from tests.property.opinions import OK, Core, OpenSsl, Pyca
 from tests.property.rules import RULES, Seen
 from tests.unit.login_desk import Keys
 
 from sekisho.reasons import Reason
 from sekisho.testing import AT
+from sekisho.testing import der as der_
 from sekisho.testing.der import oid
 
 COUNT = 3000
@@ -59,6 +75,164 @@ def test_a_logged_case_is_the_same_again() -> None:
         again = paths.from_json(paths.as_json(seen, "openssl", "", "tests"))
         assert again.cases[0].leaf == batch.cases[index].leaf
         assert openssl.told(again) == [theirs[index]]
+
+
+# ---- disagreements that are none ---------------------------------------------------------------------------
+
+
+def _roots(maker: Maker, *labels: str) -> tuple[list[Family], Signer]:
+    """Families of one root each, all of one key."""
+    key = pool().by_kind["rsa2048"][0]
+    roots = [maker.ca(name(label), key, name(label), key, root=True).sealed() for label in labels]
+    return [Family(number, [root]) for number, root in enumerate(roots)], key
+
+
+def _disagreements(batch: Batch) -> paths.Report:
+    judge = paths.Judge(paths.Report())
+    judge.hold(batch, "tests")
+    return judge.report
+
+
+def test_a_leaf_under_a_ca_of_another_family_is_no_false_accept() -> None:
+    """All families of a batch stand in one store, and a changed octet makes an issuer's name another's."""
+    maker = Maker(random.Random(1), AT, "plain")
+    families, key = _roots(maker, "anchor 11", "anchor 13")
+    leaf = maker.holder(name("anchor 13"), key, pool().by_kind["rsa2048"][1]).sealed()
+    batch = Batch("plain", AT, families, [Case(families[0], leaf, [], ())])
+    report = _disagreements(batch)
+    assert report.accepted == 1
+    assert not report.unexplained
+    assert set(report.rules) == {("another-family", "openssl"), ("another-family", "cryptography")}
+    words = certvalidator.Report()
+    certvalidator.Judge(words).hold(batch, "tests")
+    assert not words.unexplained
+    assert any(rule.startswith("another-family") for rule in words.rules)
+
+
+def test_what_no_family_bears_out_stays_a_false_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same leaf, signed by a key that is nobody's: the peers refuse it in the batch's whole store too."""
+    maker = Maker(random.Random(1), AT, "plain")
+    families, _ = _roots(maker, "anchor 11", "anchor 13")
+    other = pool().by_kind["rsa2048"][2]
+    leaf = maker.holder(name("anchor 13"), other, pool().by_kind["rsa2048"][1]).sealed()
+    monkeypatch.setattr(Core, "told", lambda _self, batch, _store=None: [OK] * len(batch.cases))
+    batch = Batch("plain", AT, families, [Case(families[0], leaf, [], ())])
+    assert _disagreements(batch).false_accepts == 2
+    words = certvalidator.Report()
+    certvalidator.Judge(words).hold(batch, "tests")
+    assert words.false_accepts == 1
+
+
+def test_a_way_up_by_a_teletex_name_is_none_beside_one_without_the_policies() -> None:
+    """The cross certificate's path lacks the leaf's policy; the other's names are equal only where TeletexStrings are folded."""
+    maker, keys = Maker(random.Random(1), AT, "policy"), pool().by_kind["rsa2048"]
+    anchor, cross, ca = name("anchor 14"), name("cross 14"), name("ca 14 0")
+    teletex = anchor.replace(b"\x0c\x0cDifferential", b"\x14\x0cDifferential")
+    assert teletex != anchor
+    root = maker.ca(teletex, keys[0], anchor, keys[0], root=True).sealed()
+    other = maker.ca(cross, keys[1], cross, keys[1], root=True).sealed()
+    below = []
+    for issuer, signer, oid_ in ((anchor, keys[0], P2), (cross, keys[1], P1)):
+        draft = maker.ca(ca, keys[2], issuer, signer)
+        draft.extensions = [one for one in draft.extensions if one.oid != POL] + [Ext(POL, False, policies(oid_))]
+        below.append(draft.sealed())
+    leaf = maker.holder(ca, keys[2], keys[3])
+    leaf.extensions = [one for one in leaf.extensions if one.oid != POL] + [Ext(POL, True, policies(P2))]
+    family = Family(14, [root, other])
+    report = _disagreements(Batch("policy", AT, [family], [Case(family, leaf.sealed(), below, ())]))
+    assert report.reasons == {int(Reason.POLICY): 1}
+    assert not report.unexplained
+    assert set(report.rules) == {("teletex-by-octets-only", "openssl"), ("pyca-does-not-process", "cryptography")}
+
+
+_MAIL = b"example.jp"
+_NO_MAILBOX = b"@"
+
+
+def _mail(address: bytes) -> Ext:
+    return Ext(SAN, False, der_.sequence(der_.context_primitive(1, address)))
+
+
+def _trees(number: int, base: bytes) -> Ext:
+    """Name constraints on mailboxes: 0 permits the base alone, 1 excludes it."""
+    return Ext(NC, True, der_.sequence(der_.context(number, der_.sequence(der_.context_primitive(1, base)))))
+
+
+def _under_constraints(upper: list[Ext], lower: list[Ext], leaf: list[Ext]) -> Batch:
+    """Anchor, two CAs and a leaf, with these extensions too."""
+    maker, keys = Maker(random.Random(1), AT, "plain"), pool().by_kind["rsa2048"]
+    names = [name(one) for one in ("anchor 7", "ca 7 0", "ca 7 1")]
+    root = maker.ca(names[0], keys[0], names[0], keys[0], root=True).sealed()
+    cas = [maker.ca(names[i], keys[i], names[i - 1], keys[i - 1]) for i in (1, 2)]
+    holder = maker.holder(names[2], keys[2], keys[3])
+    holder.drop(SAN)
+    for draft, more in zip((*cas, holder), (upper, lower, leaf), strict=True):
+        draft.extensions += more
+    family = Family(7, [root], [draft.sealed() for draft in cas])
+    return Batch("plain", AT, [family], [Case(family, holder.sealed(), [], ())])
+
+
+@pytest.mark.parametrize("address", [b"a@other.example", _NO_MAILBOX])
+def test_constraints_of_a_ca_are_not_for_its_own_names(address: bytes) -> None:
+    """RFC 5280, 6.1.3 (b) and (c) stand before 6.1.4 (g); `cryptography` holds them against one another."""
+    excluded = address.partition(b"@")[2] or _MAIL
+    for upper, lower in (([], [_trees(0, _MAIL), _mail(address)]), ([_trees(1, excluded), _mail(address)], [])):
+        report = _disagreements(_under_constraints(upper, lower, []))
+        assert report.accepted == 1
+        assert report.rules == {("pyca-own-constraints", "cryptography"): 1}, paths.table(report)
+        assert not report.unexplained
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "leaf"),
+    [
+        ([], [_trees(1, _MAIL), _mail(b"a@" + _MAIL)], [_mail(_NO_MAILBOX)]),
+        ([_trees(1, _MAIL), _mail(b"a@" + _MAIL)], [], [_mail(_NO_MAILBOX)]),
+        ([_trees(1, _MAIL), _mail(_NO_MAILBOX)], [_mail(_NO_MAILBOX)], []),
+        ([_trees(1, _MAIL)], [_trees(1, b"other.example"), _mail(_NO_MAILBOX)], []),
+    ],
+)
+def test_names_below_constraints_are_not_excused_by_names_of_the_ca(
+    upper: list[Ext], lower: list[Ext], leaf: list[Ext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no mailbox cannot be held against a constraint, and OpenSSL lets it pass: a core that does so too is seen."""
+    batch = _under_constraints(upper, lower, leaf)
+    assert Core().told(batch) == [int(Reason.NAME_CONSTRAINTS)]
+    monkeypatch.setattr(Core, "told", lambda _self, batch, _store=None: [OK] * len(batch.cases))
+    report = _disagreements(batch)
+    assert report.false_accepts == 1, paths.table(report)
+
+
+def test_a_certificate_signed_again_is_all_that_it_was_but_for_what_was_taken_away() -> None:
+    batch = _under_constraints([_trees(0, _MAIL), _mail(b"a@" + _MAIL)], [], [])
+    one = x509.load_der_x509_certificate(batch.families[0].configured[0])
+    anchor = x509.load_der_x509_certificate(batch.families[0].anchors[0])
+    again = signed_again_without(batch.families[0].configured[0], SAN, spki_of(batch.families[0].anchors[0]))
+    assert again is not None
+    twin = x509.load_der_x509_certificate(again)
+    twin.verify_directly_issued_by(anchor)
+    left = [extension for extension in one.extensions if extension.oid.dotted_string != SAN]
+    assert len(left) == len(list(one.extensions)) - 1
+    assert list(twin.extensions) == left
+    assert (twin.subject, twin.serial_number, twin.public_key()) == (one.subject, one.serial_number, one.public_key())
+    assert signed_again_without(batch.families[0].configured[0], SAN, b"nobody's") is None
+
+
+def test_a_case_whose_own_family_makes_no_store_is_sent_to_its_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maker = Maker(random.Random(1), AT, "plain")
+    key = pool().by_kind["rsa2048"][0]
+    draft = maker.ca(name("anchor 11"), key, name("anchor 11"), key, root=True)
+    draft.extensions = [one for one in draft.extensions if one.oid != BC]
+    family = Family(11, [draft.sealed()])
+    case = Case(family, maker.holder(name("anchor 11"), key, key).sealed(), [], ())
+    batch = Batch("plain", AT, [family], [case])
+    seen = Seen(batch, case, OK, (20, 0), "", OpenSsl(), Pyca(batch))
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(paths.as_json(seen, "openssl", "", "422/269/734")) + "\n")
+    assert paths.replay(log) == 1
+    assert "--seed 422 --first 269" in capsys.readouterr().out
 
 
 # ---- that a false accept would be seen ---------------------------------------------------------------------
