@@ -51,7 +51,11 @@ static bool open_table(seki_span bytes, const uint8_t *at, uint64_t first_entry,
         return false;
     if (out->length == 0) {
         length = (out->count + SEKI_INDEX_BLOCK - 1) / SEKI_INDEX_BLOCK * SEKI_INDEX_BLOCK_HEAD_SIZE;
-        return keys_length >= SEKI_INDEX_SLACK && section(bytes, blocks, length, &out->blocks);
+        if (keys_length < SEKI_INDEX_SLACK || !section(bytes, blocks, length, &out->blocks))
+            return false;
+        out->key_first = seki_load64(out->blocks.data);
+        out->key_last = seki_load64(out->blocks.data + length - SEKI_INDEX_BLOCK_HEAD_SIZE);
+        return true;
     }
     return out->length > SEKI_INDEX_SHORT && out->length <= SEKI_SERIAL_SIZE_MAX && keys_length == out->count * out->length;
 }
@@ -139,33 +143,73 @@ static uint64_t difference(seki_span keys, uint64_t bit, unsigned width)
     return packed(keys, bit, 32) | packed(keys, bit + 32, width - 32) << 32;
 }
 
-/* The place in the table of `key`, a number; false if it is not there. */
-static bool find_number(const seki_index_table *table, uint64_t key, uint64_t *place)
+/* Of the blocks that begin at or below `key`, the last; the number of blocks if there is none.  Serials of an issuer are often spread
+ * evenly, so the search begins where the key would then be, and widens in steps that double: at most twice log2 of the blocks. */
+static uint64_t block_of(const seki_index_table *table, uint64_t blocks, uint64_t key)
 {
-    uint64_t blocks = table->blocks.length / SEKI_INDEX_BLOCK_HEAD_SIZE, low = 0, high = blocks;
-    while (low < high) { /* the first block that begins above the key */
+    uint64_t low = 0, high = blocks, step = 1; /* low begins at or below the key, high above it */
+    if (blocks == 0 || key < table->key_first)
+        return blocks;
+    if (key >= table->key_last) {
+        low = blocks - 1;
+    } else {
+        double share = (double)(key - table->key_first) / (double)(table->key_last - table->key_first);
+        uint64_t guess = (uint64_t)(share * (double)(blocks - 1));
+        guess = guess < blocks ? guess : blocks - 1;
+        if (block_first(table, guess) <= key) {
+            for (low = guess; step < high - low && block_first(table, low + step) <= key; step *= 2)
+                low += step;
+            high = step < high - low ? low + step : high;
+        } else {
+            for (high = guess; step < high && block_first(table, high - step) > key; step *= 2)
+                high -= step;
+            low = step < high ? high - step : 0;
+        }
+    }
+    while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         if (block_first(table, middle) <= key)
-            low = middle + 1;
+            low = middle;
         else
             high = middle;
     }
-    if (low == 0)
+    return low;
+}
+
+/* Fetches what read_payload will look at, if the block's serials are spread evenly. */
+static void payload_soon(const seki_index *index, const seki_index_table *table, uint64_t block, uint64_t first, uint64_t key)
+{
+    uint64_t blocks = table->blocks.length / SEKI_INDEX_BLOCK_HEAD_SIZE, in_block = 0;
+    uint64_t next = block + 1 < blocks ? block_first(table, block + 1) : 0;
+    if (first <= key && key < next)
+        in_block = (uint64_t)((double)(key - first) / (double)(next - first) * SEKI_INDEX_BLOCK);
+    uint64_t byte = (table->first_entry + block * SEKI_INDEX_BLOCK + in_block) * (index->date_bits + index->reason_bits) / 8;
+    if (byte < index->payload.length)
+        __builtin_prefetch(index->payload.data + byte);
+}
+
+/* The place in the table of `key`, a number; false if it is not there. */
+static bool find_number(const seki_index *index, const seki_index_table *table, uint64_t key, uint64_t *place)
+{
+    uint64_t blocks = table->blocks.length / SEKI_INDEX_BLOCK_HEAD_SIZE, block = block_of(table, blocks, key);
+    if (block >= blocks)
         return false;
-    uint64_t block = low - 1, at = block_first(table, block), bit, left = table->count - block * SEKI_INDEX_BLOCK;
+    uint64_t at = block_first(table, block), bit, count = table->count - block * SEKI_INDEX_BLOCK, i = 0;
     unsigned width;
     block_packing(table, block, &bit, &width);
-    for (uint64_t i = 0; i < SEKI_INDEX_BLOCK && i < left; i++) {
-        if (i != 0) {
+    payload_soon(index, table, block, at, key);
+    count = count < SEKI_INDEX_BLOCK ? count : SEKI_INDEX_BLOCK;
+    if (width <= 57 && (bit + count * width) / 8 + sizeof(uint64_t) <= table->keys.length) { /* all of it within the section */
+        const uint8_t *keys = table->keys.data;
+        uint64_t mask = (UINT64_C(1) << width) - 1;
+        for (; at < key && ++i < count; bit += width)
+            at += seki_load64(keys + bit / 8) >> bit % 8 & mask;
+    } else {
+        for (; at < key && ++i < count; bit += width)
             at += difference(table->keys, bit, width);
-            bit += width;
-        }
-        if (at >= key) {
-            *place = block * SEKI_INDEX_BLOCK + i;
-            return at == key;
-        }
     }
-    return false;
+    *place = block * SEKI_INDEX_BLOCK + i;
+    return i < count && at == key;
 }
 
 static bool find_long(const seki_index_table *table, const uint8_t *serial, uint64_t *place)
@@ -220,7 +264,7 @@ bool seki_index_find(const seki_index *index, const uint8_t *serial, size_t leng
         uint64_t place;
         if (table->length != wanted)
             continue;
-        if (wanted == 0 ? !find_number(table, number_of(serial, length), &place) : !find_long(table, serial, &place))
+        if (wanted == 0 ? !find_number(index, table, number_of(serial, length), &place) : !find_long(table, serial, &place))
             return false;
         memset(out->serial, 0, sizeof out->serial);
         memcpy(out->serial, serial, length);

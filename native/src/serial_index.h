@@ -69,6 +69,7 @@ typedef struct {
     uint64_t count, first_entry; /* place of its first serial among all */
     seki_span keys;              /* long: the serials; short: the packed differences */
     seki_span blocks;            /* short: a block's head each */
+    uint64_t key_first, key_last; /* short: where the first block and the last one begin */
 } seki_index_table;
 
 typedef struct {

@@ -13,7 +13,8 @@
 #include "serial_index.h"
 
 enum {
-    WINDOW = 512,          /* entries of a run read at once: 20 KiB */
+    WINDOW_MAX = 512,      /* entries of a run read at once: 20 KiB */
+    WINDOW_MIN = 16,       /* where there are so many runs that their windows would outgrow the buffer */
     BUFFER_MIN = 1024,     /* entries */
     AHEAD = 16,            /* cache lines on their way at once */
     RADIX_BITS = 11,
@@ -314,6 +315,8 @@ typedef struct {
     int file;
     run *runs;
     size_t count;
+    record *windows; /* of the runs in the file, one behind the other */
+    size_t window;   /* records a window */
     size_t *heap;
     size_t heap_count;
     bool failed;
@@ -347,7 +350,7 @@ static bool refill(merge *m, run *r)
         return true;
     if (r->left == 0)
         return false;
-    r->have = r->left < WINDOW ? (size_t)r->left : WINDOW;
+    r->have = r->left < m->window ? (size_t)r->left : m->window;
     if (!transfer(m->file, (uint8_t *)r->window, r->have * sizeof *r->window, r->next * sizeof *r->window, false)) {
         m->failed = true;
         return false;
@@ -360,8 +363,7 @@ static bool refill(merge *m, run *r)
 
 static void merge_free(merge *m)
 {
-    for (size_t i = 0; m->runs != NULL && i + 1 < m->count; i++) /* the last one's window is the builder's buffer */
-        free(m->runs[i].window);
+    free(m->windows);
     free(m->runs);
     free(m->heap);
 }
@@ -371,13 +373,14 @@ static bool merge_begin(merge *m, seki_index_builder *b)
     *m = (merge){.file = b->file, .count = b->run_count + 1};
     m->runs = calloc(m->count, sizeof *m->runs);
     m->heap = calloc(m->count, sizeof *m->heap);
-    if (m->runs == NULL || m->heap == NULL)
+    size_t window = b->room / m->count;
+    m->window = window < WINDOW_MIN ? WINDOW_MIN : window > WINDOW_MAX ? WINDOW_MAX : window;
+    m->windows = calloc(m->count, m->window * sizeof *m->windows);
+    if (m->runs == NULL || m->heap == NULL || m->windows == NULL)
         return false;
     uint64_t from = 0;
     for (size_t i = 0; i < b->run_count; i++) {
-        m->runs[i].window = malloc(WINDOW * sizeof *m->runs[i].window);
-        if (m->runs[i].window == NULL)
-            return false;
+        m->runs[i].window = m->windows + i * m->window;
         m->runs[i].next = from;
         m->runs[i].left = b->run_ends[i] - from;
         from = b->run_ends[i];
