@@ -123,12 +123,24 @@ uint64_t seki_revocation_id(seki_revocation *revocation)
 
 /* ---- the question ------------------------------------------------------------------------------ */
 
+/* A CRL that was found under one of the certificate's points. */
+typedef struct {
+    uint32_t number;
+    uint16_t reasons;
+    bool indirect;
+} hit;
+
+enum { HITS = 6 }; /* kept between looking for them and weighing them; a certificate with more has them looked for again */
+
 /* What came together for one question. */
 typedef struct {
     const seki_in_force *in_force;
     const seki_revocation_limits *limits;
     const seki_revocation_question *question;
     uint64_t hash;
+    size_t hit_count;
+    bool more;                    /* there are more than `hits` */
+    hit hits[HITS];
     uint16_t covered;             /* reasons that fresh data speaks for */
     bool revoked, stale, later;
     uint8_t reason;
@@ -234,13 +246,45 @@ static void visit_all(asking *a, visit *each)
     under_point(a, q->issuer->by_name, SEKI_REASONS_ALL, false, each);
 }
 
-static void prefetch(asking *a, uint32_t number, uint16_t reasons, bool indirect)
+/* Each look goes one step on, and what the next will touch is on its way meanwhile: its sources, their sets, their filters. */
+static void collect(asking *a, uint32_t number, uint16_t reasons, bool indirect)
 {
-    (void)reasons;
-    (void)indirect;
-    const seki_set *set = seki_snapshot_set_of(a->in_force->base, &a->in_force->base->sources[number], a->question->issuer->form);
-    if (set != NULL)
-        seki_index_prefetch(&set->revoked, a->hash);
+    if (a->hit_count == HITS) {
+        a->more = true;
+        return;
+    }
+    a->hits[a->hit_count++] = (hit){.number = number, .reasons = reasons, .indirect = indirect};
+    __builtin_prefetch(&a->in_force->base->sources[number]);
+}
+
+static void fetch_sets(const asking *a)
+{
+    const seki_snapshot *base = a->in_force->base;
+    for (size_t i = 0; i < a->hit_count; i++) {
+        const char *set = (const char *)&base->sets[base->sources[a->hits[i].number].first_set];
+        __builtin_prefetch(set);
+        __builtin_prefetch(set + 64);
+    }
+}
+
+static void fetch_filters(const asking *a)
+{
+    const seki_snapshot *base = a->in_force->base;
+    for (size_t i = 0; i < a->hit_count; i++) {
+        const seki_set *set = seki_snapshot_set_of(base, &base->sources[a->hits[i].number], a->question->issuer->form);
+        if (set != NULL)
+            seki_index_prefetch(&set->revoked, a->hash);
+    }
+}
+
+static void weigh_all(asking *a)
+{
+    if (a->more) {
+        visit_all(a, weigh);
+        return;
+    }
+    for (size_t i = 0; i < a->hit_count; i++)
+        weigh(a, a->hits[i].number, a->hits[i].reasons, a->hits[i].indirect);
 }
 
 static void conclude(const asking *a, seki_revocation_answer *answer)
@@ -281,14 +325,17 @@ void seki_revocation_ask(const seki_in_force *in_force, const seki_revocation_li
             if (serial.length == 0)
                 serial = (seki_span){&zero, 1};
             a->hash = seki_serial_hash(serial.data, serial.length < SEKI_SERIAL_SIZE_MAX ? serial.length : SEKI_SERIAL_SIZE_MAX);
-            if (some != 1)
-                visit_all(a, prefetch);
+            visit_all(a, collect);
         }
+        for (size_t i = 0; some != 1 && i < some; i++)
+            fetch_sets(&under_way[i]);
+        for (size_t i = 0; some != 1 && i < some; i++)
+            fetch_filters(&under_way[i]);
         for (size_t i = 0; i < some; i++) {
             size_t length = under_way[i].question->serial.length;
             /* A serial that no CRL can name is covered by none. */
             if (length != 0 && length <= SEKI_SERIAL_SIZE_MAX)
-                visit_all(&under_way[i], weigh);
+                weigh_all(&under_way[i]);
             conclude(&under_way[i], &answers[from + i]);
         }
     }

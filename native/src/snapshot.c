@@ -182,7 +182,7 @@ static bool read_set(seki_snapshot *s, const uint8_t *record, seki_set *out)
         return false;
     s->entries += out->revoked.count;
     s->filter_size += out->revoked.filter.length;
-    return out->removed.count == 0 || s->kind == SEKI_SNAPSHOT_OVERLAY;
+    return out->revoked_bytes.length != 0 && (out->removed.count == 0 || s->kind == SEKI_SNAPSHOT_OVERLAY);
 }
 
 /* SEKI_ENGINE_FAULT: memory is out. */
@@ -239,10 +239,10 @@ static uint64_t key_hash(const uint8_t anchor[32], const uint8_t point[32])
     return seki_mix(seki_load64(anchor) ^ UINT64_C(0x9e3779b97f4a7c15), seki_load64(point));
 }
 
-/* A point that a CRL names twice is entered once: it would be weighed twice, and many alike would make long ways of short ones.
- *   first  the first key of the source whose key it is */
-static void enter_key(seki_snapshot *s, size_t first, size_t key)
+/* A point that a CRL names twice is entered once: it would be weighed twice, and many alike would make long ways of short ones. */
+static void enter_key(seki_snapshot *s, size_t source, size_t key)
 {
+    size_t first = s->sources[source].first_key;
     const uint8_t *at = s->keys + key * SEKI_SNAPSHOT_KEY_SIZE;
     uint64_t hash = key_hash(at, at + 32);
     uint32_t tag = (uint32_t)(hash >> 32);
@@ -253,7 +253,7 @@ static void enter_key(seki_snapshot *s, size_t first, size_t key)
             && memcmp(s->keys + other * SEKI_SNAPSHOT_KEY_SIZE, at, SEKI_SNAPSHOT_KEY_SIZE) == 0)
             return;
     }
-    s->table[place] = (seki_key_slot){.tag = tag, .key = (uint32_t)key + 1};
+    s->table[place] = (seki_key_slot){.tag = tag, .key = (uint32_t)key + 1, .source = (uint32_t)source};
 }
 
 static bool make_table(seki_snapshot *s)
@@ -268,23 +268,9 @@ static bool make_table(seki_snapshot *s)
     for (size_t source = 0; source < s->source_count; source++) {
         size_t first = s->sources[source].first_key, end = first + s->sources[source].key_count;
         for (size_t key = first; key < end; key++)
-            enter_key(s, first, key);
+            enter_key(s, source, key);
     }
     return true;
-}
-
-/* The source whose keys begin at or before `key`. */
-static int32_t source_of_key(const seki_snapshot *s, uint32_t key)
-{
-    size_t low = 0, high = s->source_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (s->sources[middle].first_key + s->sources[middle].key_count <= key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (int32_t)low;
 }
 
 int32_t seki_snapshot_next_source(const seki_snapshot *s, const uint8_t anchor[32], const uint8_t point[32], size_t *place)
@@ -298,7 +284,7 @@ int32_t seki_snapshot_next_source(const seki_snapshot *s, const uint8_t anchor[3
         const uint8_t *key = s->keys + (size_t)(slot->key - 1) * SEKI_SNAPSHOT_KEY_SIZE;
         if (slot->tag == (uint32_t)(hash >> 32) && memcmp(key, anchor, 32) == 0 && memcmp(key + 32, point, 32) == 0) {
             *place = at;
-            return source_of_key(s, slot->key - 1);
+            return (int32_t)slot->source;
         }
     }
 }

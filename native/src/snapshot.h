@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     uint32_t tag;
     uint32_t key; /* its number + 1; 0: empty */
+    uint32_t source;
 } seki_key_slot;
 
 struct seki_snapshot {
