@@ -7,7 +7,6 @@ signature and entries; and SHA-2 over the signed octets, as an oracle cuts them 
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import io
@@ -15,9 +14,7 @@ import json
 import lzma
 import random
 import re
-import sys
 import tarfile
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from tests.conformance.suites import ROOT
 from tests.property.certificates import mutate_bytes
+from tests.property.command import command
 from tests.property.der import Refused
 from tests.property.oracle import children
 
@@ -439,39 +437,18 @@ def table(report: Report) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Hold the reader of CRLs against cryptography and asn1crypto.")
-    parser.add_argument("--count", type=int, default=100_000, help="how many lists (100,000)")
-    parser.add_argument("--seed", default="1", help="decides every mutation (1)")
-    parser.add_argument("--log", type=Path, default=Path("crl-disagreements.tsv"), help="where unexplained ones go")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="ask again about the lists of a log")
-    chosen = parser.parse_args()
-    started, told = time.monotonic(), [time.monotonic()]
-    if chosen.replay:
-        report, chance = Report(), random.Random(chosen.seed)
-        for line in chosen.replay.read_text().splitlines():
-            one(bytes.fromhex(line.rpartition("\t")[2]), report, chance, True)
-        print(table(report))
-        sys.exit(1 if report.unexplained else 0)
-    print(f"seed {chosen.seed}, {chosen.count} lists of {len(seeds())} seeds", file=sys.stderr)
-
-    def progress(report: Report) -> None:
-        now = time.monotonic()
-        if now - told[0] > 10:
-            told[0] = now
-            unexplained = sum(report.unexplained.values())
-            print(f"{report.lists} lists, {report.read} read, {unexplained} unexplained", file=sys.stderr)
-
-    report = hold(chosen.count, chosen.seed, progress)
-    print(table(report))
-    if report.kept:
-        chosen.log.write_text("\n".join(report.kept) + "\n")
-        print(f"{len(report.kept)} lists written to {chosen.log}")
-    took = time.monotonic() - started
-    print(
-        f"{report.lists} lists, seed {chosen.seed}: {report.read} read with {report.entries} entries, "
-        f"{sum(report.unexplained.values())} unexplained disagreements ({took:.0f} s)"
+    replayed = Report()
+    command(
+        "Hold the reader of CRLs against cryptography and asn1crypto.",
+        "lists",
+        seeds=seeds,
+        hold=hold,
+        again=lambda data, seed: one(data, replayed, random.Random(seed), True),
+        report=lambda: replayed,
+        table=table,
+        count=lambda report: report.lists,
+        read=lambda report: f"{report.read} read with {report.entries} entries",
     )
-    sys.exit(1 if report.unexplained else 0)
 
 
 if __name__ == "__main__":

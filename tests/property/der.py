@@ -7,16 +7,13 @@ names and extensions.  The values of extensions are read by each too.  The liste
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
 import json
 import lzma
 import random
 import re
-import sys
 import tarfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -35,6 +32,7 @@ from pyasn1_modules import rfc5280
 from tests.conformance.suites import ROOT
 from tests.property.certificates import mutate_bytes
 from tests.property.chains import make_batch
+from tests.property.command import command
 from tests.property.oracle import BadDer, children
 
 from sekisho._native import check, ffi, lib
@@ -421,39 +419,18 @@ def table(report: Report) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Hold the certificate reader against pyasn1 and asn1crypto.")
-    parser.add_argument("--count", type=int, default=100_000, help="how many certificates (100,000)")
-    parser.add_argument("--seed", default="1", help="decides every mutation (1)")
-    parser.add_argument("--log", type=Path, default=Path("der-disagreements.tsv"), help="where unexplained ones go")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="ask again about the certificates of a log")
-    chosen = parser.parse_args()
-    started, told = time.monotonic(), [time.monotonic()]
-    if chosen.replay:
-        report = Report()
-        for line in chosen.replay.read_text().splitlines():
-            one(bytes.fromhex(line.rpartition("\t")[2]), report, True)
-        print(table(report))
-        sys.exit(1 if report.unexplained else 0)
-    print(f"seed {chosen.seed}, {chosen.count} certificates of {len(seeds())} seeds", file=sys.stderr)
-
-    def progress(report: Report) -> None:
-        now = time.monotonic()
-        if now - told[0] > 10:
-            told[0] = now
-            unexplained = sum(report.unexplained.values())
-            print(f"{report.certificates} certificates, {report.read} read, {unexplained} unexplained", file=sys.stderr)
-
-    report = hold(chosen.count, chosen.seed, progress)
-    print(table(report))
-    if report.kept:
-        chosen.log.write_text("\n".join(report.kept) + "\n")
-        print(f"{len(report.kept)} certificates written to {chosen.log}")
-    took = time.monotonic() - started
-    print(
-        f"{report.certificates} certificates, seed {chosen.seed}: {report.read} read, "
-        f"{sum(report.unexplained.values())} unexplained disagreements ({took:.0f} s)"
+    replayed = Report()
+    command(
+        "Hold the certificate reader against pyasn1 and asn1crypto.",
+        "certificates",
+        seeds=seeds,
+        hold=hold,
+        again=lambda data, _seed: one(data, replayed, True),
+        report=lambda: replayed,
+        table=table,
+        count=lambda report: report.certificates,
+        read=lambda report: f"{report.read} read",
     )
-    sys.exit(1 if report.unexplained else 0)
 
 
 if __name__ == "__main__":

@@ -9,22 +9,18 @@ read of those is taken out before it is asked again.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
 import json
 import lzma
 import random
-import sys
 import tarfile
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -32,6 +28,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 from tests.conformance.suites import ROOT
 from tests.property.certificates import mutate_bytes
+from tests.property.command import command
 from tests.property.der import Refused
 from tests.property.oracle import BadDer, children
 from tests.unit import ocsps
@@ -329,39 +326,18 @@ def table(report: Report) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Hold the reader of OCSP responses against cryptography.")
-    parser.add_argument("--count", type=int, default=100_000, help="how many responses (100,000)")
-    parser.add_argument("--seed", default="1", help="decides every mutation (1)")
-    parser.add_argument("--log", type=Path, default=Path("ocsp-disagreements.tsv"), help="where unexplained ones go")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="ask again about the responses of a log")
-    chosen = parser.parse_args()
-    started, told = time.monotonic(), [time.monotonic()]
-    if chosen.replay:
-        report = Report()
-        for line in chosen.replay.read_text().splitlines():
-            one(bytes.fromhex(line.rpartition("\t")[2]), report, True)
-        print(table(report))
-        sys.exit(1 if report.unexplained else 0)
-    print(f"seed {chosen.seed}, {chosen.count} responses of {len(seeds())} seeds", file=sys.stderr)
-
-    def progress(report: Report) -> None:
-        now = time.monotonic()
-        if now - told[0] > 10:
-            told[0] = now
-            unexplained = sum(report.unexplained.values())
-            print(f"{report.responses} responses, {report.read} read, {unexplained} unexplained", file=sys.stderr)
-
-    report = hold(chosen.count, chosen.seed, progress)
-    print(table(report))
-    if report.kept:
-        chosen.log.write_text("\n".join(report.kept) + "\n")
-        print(f"{len(report.kept)} responses written to {chosen.log}")
-    took = time.monotonic() - started
-    print(
-        f"{report.responses} responses, seed {chosen.seed}: {report.read} read with {report.singles} statuses, "
-        f"{sum(report.unexplained.values())} unexplained disagreements ({took:.0f} s)"
+    replayed = Report()
+    command(
+        "Hold the reader of OCSP responses against cryptography.",
+        "responses",
+        seeds=seeds,
+        hold=hold,
+        again=lambda data, _seed: one(data, replayed, True),
+        report=lambda: replayed,
+        table=table,
+        count=lambda report: report.responses,
+        read=lambda report: f"{report.read} read with {report.singles} statuses",
     )
-    sys.exit(1 if report.unexplained else 0)
 
 
 if __name__ == "__main__":

@@ -11,24 +11,12 @@ from rich.text import Text
 from sekisho.cli.base import Mistake, console, instant, json_option, print_json, when_option
 from sekisho.cli.inputs import certificates_in, pem_blocks, profile_option, read_file, told, trust_option, trust_store
 from sekisho.profiles import Profile
+from sekisho.revocation.crl import CRL_REASONS
 from sekisho.revocation.ocsp import OcspChecker, OcspStatement, Responder
 from sekisho.trust import TrustStore
 
 __all__ = ["command"]
 
-# CRLReason (RFC 5280, 5.3.1)
-_REASONS: Final = {
-    0: "unspecified",
-    1: "keyCompromise",
-    2: "cACompromise",
-    3: "affiliationChanged",
-    4: "superseded",
-    5: "cessationOfOperation",
-    6: "certificateHold",
-    8: "removeFromCRL",
-    9: "privilegeWithdrawn",
-    10: "aACompromise",
-}
 _STYLES: Final = {"good": "bold green", "revoked": "bold red", "unknown": "bold red", "none": "bold red"}
 
 
@@ -120,7 +108,9 @@ def _words(said: OcspStatement) -> str:
     if said.status == "unknown":
         return f"the responder does not know the certificate, {when}"
     if said.revoked_at is not None:
-        return f"on {instant(said.revoked_at)}, {_REASONS.get(said.crl_reason or 0, 'for a reason of its own')}, {when}"
+        return (
+            f"on {instant(said.revoked_at)}, {CRL_REASONS.get(said.crl_reason or 0, 'for a reason of its own')}, {when}"
+        )
     return when
 
 

@@ -21,7 +21,21 @@ from typing import Any, Final, Self
 from sekisho._native import check, ffi, lib
 from sekisho.reasons import Reason
 
-__all__ = ["Crl", "CrlEntry", "CrlParts", "CrlSummary"]
+__all__ = ["CRL_REASONS", "Crl", "CrlEntry", "CrlParts", "CrlSummary"]
+
+CRL_REASONS: Final = {
+    0: "unspecified",
+    1: "keyCompromise",
+    2: "cACompromise",
+    3: "affiliationChanged",
+    4: "superseded",
+    5: "cessationOfOperation",
+    6: "certificateHold",
+    8: "removeFromCRL",
+    9: "privilegeWithdrawn",
+    10: "aACompromise",
+}
+"""CRLReason (RFC 5280, 5.3.1)."""
 
 _NO_TIME: Final = -(2**63)
 _PIECE: Final = 1 << 20  # bytes read from a file at once
@@ -212,8 +226,8 @@ class Crl:
             hash=s.hash,
             this_update=s.this_update,
             next_update=None if s.next_update == _NO_TIME else s.next_update,
-            number=_number(s.number, s.number_length),
-            base_number=_number(s.base_number, s.base_number_length),
+            number=number_of(s.number, s.number_length),
+            base_number=number_of(s.base_number, s.base_number_length),
             delta=bool(s.flags & lib.SEKI_CRL_IS_DELTA),
             indirect=bool(s.flags & lib.SEKI_CRL_IS_INDIRECT),
             only_user=bool(s.flags & lib.SEKI_CRL_ONLY_USER),
@@ -300,5 +314,6 @@ class Crl:
         ]
 
 
-def _number(octets: Any, length: int) -> int | None:
+def number_of(octets: Any, length: int) -> int | None:
+    """A cRLNumber as the core gives it: magnitude, big-endian; None where its length is 0."""
     return int.from_bytes(bytes(octets)[:length]) if length else None

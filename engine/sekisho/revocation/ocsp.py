@@ -12,21 +12,21 @@ its serial, and counts for no other: so the certificate itself need not be verif
 from __future__ import annotations
 
 import hashlib
-import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sekisho._native import check, ffi, lib
+from sekisho._native import lib
 from sekisho.engine import Engine
 from sekisho.modes import Mode
 from sekisho.profiles import PATH_LENGTH_MAX, RSA_BITS_MAX, SIGNATURE_ALGORITHMS, Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.ocsp_response import NO_TIME, OcspResponse, OcspSingle, read_response
+from sekisho.revocation.ocsp_statements import NOTHING, OCSP_STATEMENT, OcspStatement, OcspStatements, packed
 from sekisho.revocation.responders import Issuer, Responder, Signer, Subject, same_name, split
 from sekisho.revocation.snapshot import Revocation
 from sekisho.signatures import SignatureBatch, verify_signatures
@@ -57,25 +57,7 @@ ISSUERS_KEPT: Final = 1_024  # issuers that came along and were read, and certif
 CONFIRMATIONS_MIN: Final = 64
 CONFIRMATIONS_SHARE: Final = 8
 
-OCSP_STATEMENT: Final = np.dtype(
-    [
-        ("status", "u1"),
-        ("reason", "u1"),
-        ("serial_length", "u1"),
-        ("zero", "u1", (5,)),
-        ("this_update", "<i8"),
-        ("next_update", "<i8"),
-        ("revoked_at", "<i8"),
-        ("issuer", "u1", (32,)),
-        ("serial", "u1", (20,)),
-        ("pad", "u1", (4,)),
-    ]
-)
-"""A `seki_ocsp_statement`."""
-_ROW: Final = struct.Struct("<BBB5xqqq32s20s4x")
-_NOTHING: Final = bytes(_ROW.size)
 
-_NO_TIME: Final = -(2**63)
 _HOLD: Final = 6  # certificateHold (RFC 5280, 5.3.1), the one reason that may be taken back
 _Key: TypeAlias = tuple[bytes, bytes]  # SHA-256 of a response and an issuer's identity, or that and a certificate's
 _MODES: Final = {
@@ -83,12 +65,6 @@ _MODES: Final = {
     for name, number in SIGNATURE_ALGORITHMS.items()
 }
 _NEVER: Final = (SIGNATURE_ALGORITHMS["ed25519"], b"", b"", b"")  # a row that no key verifies
-_STATUS: Final = {
-    lib.SEKI_OCSP_NONE: "none",
-    lib.SEKI_OCSP_GOOD: "good",
-    lib.SEKI_OCSP_REVOKED: "revoked",
-    lib.SEKI_OCSP_UNKNOWN: "unknown",
-}
 # The order in which a response is judged: of several refusals that one is told which came farthest.
 _ORDER: Final = {
     reason: place
@@ -110,160 +86,6 @@ _ORDER: Final = {
         )
     )
 }
-
-
-# ---- a response as it is read -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OcspSingle:
-    """What a response says of one certificate; times are seconds.
-
-    Attributes:
-        hash: SEKI_HASH_SHA1 or SEKI_HASH_SHA256, by which the issuer is named; 0: another.
-        name_hash, key_hash: of the issuer's Name and key.
-        serial: content octets of the INTEGER.
-        status: SEKI_OCSP_GOOD, SEKI_OCSP_REVOKED or SEKI_OCSP_UNKNOWN.
-        reason: CRLReason, where revoked; 0 where none is given.
-        this_update: when this was known to be so.
-        next_update: when more will be known; None if it does not say.
-        revoked_at: where revoked.
-    """
-
-    hash: int
-    name_hash: bytes
-    key_hash: bytes
-    serial: bytes
-    status: int
-    reason: int
-    this_update: int
-    next_update: int | None
-    revoked_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class OcspResponse:
-    """A response as the core reads it: its form is good, nothing else is known.
-
-    Attributes:
-        algorithm: number of seki_signature_algorithm; 0: one that is not taken.
-        responder_name: the responder's whole Name; empty where it is told by its key.
-        responder_key: SHA-1 of its key; empty where it is told by its name.
-        produced_at: when it was signed.
-        nonce: empty if there is none.
-        singles: what it says, certificate by certificate.
-        tbs, signature: what is signed, and the signature.
-        certificates: what came along.
-    """
-
-    algorithm: int
-    responder_name: bytes
-    responder_key: bytes
-    produced_at: int
-    nonce: bytes
-    singles: tuple[OcspSingle, ...]
-    tbs: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    certificates: tuple[bytes, ...] = field(repr=False)
-
-
-def read_response(data: bytes) -> OcspResponse | Reason:
-    """Reads an OCSPResponse in DER; a reason if it is none, or no answer."""
-    s, reason = ffi.new("seki_ocsp_summary *"), ffi.new("uint32_t *")
-    status = lib.seki_ocsp_summarize(data, len(data), s, reason, ffi.new("size_t *"))
-    check(status, "reading an OCSP response")
-    if reason[0] != 0:
-        return Reason(reason[0])
-    return OcspResponse(
-        algorithm=s.signature_algorithm,
-        responder_name=_part(data, s.responder_name),
-        responder_key=_part(data, s.responder_key),
-        produced_at=s.produced_at,
-        nonce=_part(data, s.nonce),
-        singles=tuple(
-            OcspSingle(
-                hash=one.hash,
-                name_hash=_part(data, one.name_hash),
-                key_hash=_part(data, one.key_hash),
-                serial=_part(data, one.serial),
-                status=one.status,
-                reason=one.reason,
-                this_update=one.this_update,
-                next_update=None if one.next_update == _NO_TIME else one.next_update,
-                revoked_at=None if one.revoked_at == _NO_TIME else one.revoked_at,
-            )
-            for one in s.single[0 : s.single_count]
-        ),
-        tbs=_part(data, s.tbs),
-        signature=_part(data, s.signature),
-        certificates=tuple(_part(data, one) for one in s.certificate[0 : s.certificate_count]),
-    )
-
-
-def _part(data: bytes, part: Any) -> bytes:
-    return data[part.offset : part.offset + part.length]
-
-
-# ---- statements -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OcspStatement:
-    """What is established of one row's certificate.
-
-    Attributes:
-        status: "good", "revoked", "unknown" (the responder knows it not: never good), or "none".
-        refusal: why nothing is established, where "none"; None if the row had no response.
-        crl_reason, revoked_at: where revoked.
-        this_update: None where "none".
-        next_update: None if the response does not say.
-    """
-
-    status: str
-    refusal: Reason | None
-    crl_reason: int | None
-    revoked_at: int | None
-    this_update: int | None
-    next_update: int | None
-
-
-class OcspStatements:
-    """A statement for every row, in order.
-
-    `array` is what the core takes (dtype OCSP_STATEMENT), `reasons` say why a row has none (0: it has one, or had no response).
-    """
-
-    __slots__ = ("array", "reasons")
-
-    def __init__(self, array: NDArray[Any], reasons: NDArray[np.uint16]) -> None:
-        self.array = array
-        self.reasons = reasons
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __getitem__(self, index: int) -> OcspStatement:
-        row, reason = self.array[index], int(self.reasons[index])
-        status = int(row["status"])
-        revoked = status == lib.SEKI_OCSP_REVOKED
-        until = int(row["next_update"])
-        return OcspStatement(
-            status=_STATUS[status],
-            refusal=Reason(reason) if reason else None,
-            crl_reason=int(row["reason"]) if revoked else None,
-            revoked_at=int(row["revoked_at"]) if revoked else None,
-            this_update=int(row["this_update"]) if status else None,
-            next_update=until if status and until != _NO_TIME else None,
-        )
-
-    def __iter__(self) -> Iterator[OcspStatement]:
-        return (self[index] for index in range(len(self)))
-
-    def __repr__(self) -> str:
-        # A log line must not carry whose certificates they are.
-        counts = np.bincount(self.array["status"], minlength=len(_STATUS))
-        told = ", ".join(f"{name} {counts[number]}" for number, name in _STATUS.items() if counts[number])
-        return f"<OcspStatements of {len(self)}: {told}>"
 
 
 # ---- checking ---------------------------------------------------------------------------------------------
@@ -717,10 +539,17 @@ def _delegates(profile: Profile) -> Profile:
 
 
 def _statements(rows: Sequence[_Row]) -> OcspStatements:
-    packed = b"".join(_packed(*_combined(row.found)) if row.found else _NOTHING for row in rows)
+    packed = b"".join(_row_of(row) for row in rows)
     array = np.frombuffer(packed, dtype=OCSP_STATEMENT)
     reasons = np.array([0 if row.found or row.reason is None else int(row.reason) for row in rows], dtype=np.uint16)
     return OcspStatements(array, reasons)
+
+
+def _row_of(row: _Row) -> bytes:
+    if not row.found:
+        return NOTHING
+    single, issuer = _combined(row.found)
+    return packed(single, issuer.identity)
 
 
 def _combined(found: Sequence[tuple[OcspSingle, Issuer]]) -> tuple[OcspSingle, Issuer]:
@@ -731,23 +560,9 @@ def _combined(found: Sequence[tuple[OcspSingle, Issuer]]) -> tuple[OcspSingle, I
     """
     revoked = [one for one in found if one[0].status == lib.SEKI_OCSP_REVOKED]
     final = [one for one in revoked if one[0].reason != _HOLD]
-    lifted = max((one[0].this_update for one in found if one[0].status == lib.SEKI_OCSP_GOOD), default=_NO_TIME)
+    lifted = max((one[0].this_update for one in found if one[0].status == lib.SEKI_OCSP_GOOD), default=NO_TIME)
     held = [one for one in revoked if one[0].this_update >= lifted]
     return max(final or held or found, key=lambda one: (one[0].this_update, one[0].status, one[1].configured))
-
-
-def _packed(single: OcspSingle, issuer: Issuer) -> bytes:
-    serial = single.serial.lstrip(b"\0") or b"\0"
-    return _ROW.pack(
-        single.status,
-        single.reason,
-        len(serial),
-        single.this_update,
-        _NO_TIME if single.next_update is None else single.next_update,
-        _NO_TIME if single.revoked_at is None else single.revoked_at,
-        issuer.identity,
-        serial,
-    )
 
 
 _K = TypeVar("_K")

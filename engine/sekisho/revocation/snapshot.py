@@ -19,7 +19,7 @@ from sekisho._native import NativeError, check, ffi, lib
 from sekisho.batch import Column, ColumnLike
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
-from sekisho.revocation.crl import Crl, CrlEntry
+from sekisho.revocation.crl import Crl, CrlEntry, number_of
 
 __all__ = [
     "Revocation",
@@ -226,8 +226,8 @@ class Snapshot:
             sha256=bytes(s.sha256),
             this_update=s.this_update,
             next_update=None if s.next_update == _NO_TIME else s.next_update,
-            number=_number(s.number, s.number_length),
-            base_number=_number(s.base_number, s.base_number_length),
+            number=number_of(s.number, s.number_length),
+            base_number=number_of(s.base_number, s.base_number_length),
             indirect=bool(s.flags & lib.SEKI_CRL_IS_INDIRECT),
             only_user=bool(s.flags & lib.SEKI_CRL_ONLY_USER),
             only_ca=bool(s.flags & lib.SEKI_CRL_ONLY_CA),
@@ -509,10 +509,6 @@ class Revocation:
             revoked_at=out.revoked_at if revoked else None,
             this_update=None if out.this_update == _NEVER else out.this_update,
         )
-
-
-def _number(octets: Any, length: int) -> int | None:
-    return int.from_bytes(bytes(octets)[:length], "big") if length else None
 
 
 def _entry(one: Any) -> CrlEntry:

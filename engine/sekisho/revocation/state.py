@@ -6,13 +6,11 @@ no commit names are removed when the store is opened: a crash at any moment leav
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
+
+from sekisho.revocation.database import Database
 
 __all__ = ["Act", "Mark", "SnapshotRow", "State"]
 
@@ -90,45 +88,11 @@ class Act:
     detail: str
 
 
-class State:
-    """The database.  Shared by threads, of which none sees what another has not committed, and by processes."""
+class State(Database):
+    """The database of a store."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-        self._db.execute(
-            "PRAGMA synchronous = EXTRA"
-        )  # the folder too is brought to the disk: what was committed stays so
-        with self.transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-            elif version != _VERSION:
-                raise ValueError(f"{path}: made by another version of sekisho (its state has version {version})")
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of it or nothing, on the disk when it ends."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        super().__init__(path, _SCHEMA.split(";"), _VERSION)
 
     # ---- snapshots
 

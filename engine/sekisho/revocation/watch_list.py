@@ -19,20 +19,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
 import stat
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from sekisho._native import check, ffi, lib
 from sekisho.profiles import Profile
 from sekisho.revocation.archive import Archive
-from sekisho.revocation.crl import CrlEntry
+from sekisho.revocation.crl import CRL_REASONS, CrlEntry
+from sekisho.revocation.database import Database
 from sekisho.revocation.snapshot import Revocation, SnapshotSource
 from sekisho.revocation.store import RevocationStore
 
@@ -40,20 +39,6 @@ __all__ = ["Event", "WatchList", "WatchListError", "Watched", "to_file", "to_web
 
 CertificateClass: TypeAlias = Literal["sign", "auth", "other"]
 What: TypeAlias = Literal["revoked", "changed", "lifted"]
-
-CRL_REASONS: Final = {
-    0: "unspecified",
-    1: "keyCompromise",
-    2: "cACompromise",
-    3: "affiliationChanged",
-    4: "superseded",
-    5: "cessationOfOperation",
-    6: "certificateHold",
-    8: "removeFromCRL",
-    9: "privilegeWithdrawn",
-    10: "aACompromise",
-}
-"""CRLReason (RFC 5280, 5.3.1)."""
 
 _CAUSES: Final = {
     "unspecified": "not-told",
@@ -97,6 +82,7 @@ _SCHEMA: Final = (
     "CREATE INDEX undelivered ON event (number) WHERE delivered_at IS NULL",
     "PRAGMA user_version = 1",
 )
+_VERSION: Final = 1
 
 
 class WatchListError(ValueError):
@@ -156,7 +142,7 @@ class Event:
         return f"<Event {self.id} {self.what}>"
 
 
-class WatchList:
+class WatchList(Database):
     """Certificates in use, and what became of them.  One process observes at a time; the file is our own (mode 0600).
 
     Args:
@@ -177,26 +163,12 @@ class WatchList:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise WatchListError(f"{path}: others can read who is watched: chmod 600 it")
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=False)
-        self._db.execute("PRAGMA synchronous = FULL")
-        with self._transaction():
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA:
-                    self._db.execute(statement)
-                self._db.execute("INSERT INTO about VALUES (1, ?)", (purpose,))
+        super().__init__(path, _SCHEMA, _VERSION)
+        with self.transaction():
+            self._db.execute("INSERT OR IGNORE INTO about VALUES (1, ?)", (purpose,))
         self.purpose: str = self._db.execute("SELECT purpose FROM about").fetchone()[0]
         if self.purpose != purpose:
             raise WatchListError(f"{path} was made for another purpose: {self.purpose!r}. Make a list for this one")
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM watched").fetchone()[0])
@@ -220,7 +192,7 @@ class WatchList:
             serial = bytes(facts.serial)[: facts.serial_length]
             identity = hashlib.sha256(one.signer + serial).digest()
             rows.append((identity, bytes(ffi.buffer(facts)), one.kind, one.reference))
-        with self._transaction():
+        with self.transaction():
             self._db.executemany(
                 "INSERT OR IGNORE INTO watched (identity, facts, class, reference) VALUES (?, ?, ?, ?)", rows
             )
@@ -228,7 +200,7 @@ class WatchList:
 
     def remove(self, reference: str) -> int:
         """Watches no more what goes by that reference, and forgets its events that were delivered.  Returns how many."""
-        with self._transaction():
+        with self.transaction():
             gone = self._db.execute("DELETE FROM watched WHERE reference = ?", (reference,)).rowcount
             self._db.execute("DELETE FROM event WHERE reference = ? AND delivered_at IS NOT NULL", (reference,))
         return gone
@@ -247,7 +219,7 @@ class WatchList:
         """
         now = int(time.time()) if at is None else at
         found: list[Event] = []
-        with self._transaction():
+        with self.transaction():
             rows = self._db.execute(
                 "SELECT number, identity, facts, class, reference, reason, revoked_at, turn FROM watched ORDER BY number"
             )
@@ -357,16 +329,6 @@ class WatchList:
                         if (entry := snapshot.find(index, serial)) is not None:
                             proofs.append(_proof(self.purpose, source, entry, store.archive, crl))
         return proofs
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def to_file(path: str | os.PathLike[str]) -> Callable[[Event], None]:
