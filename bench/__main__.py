@@ -35,6 +35,7 @@ def main() -> None:
     python -m bench signatures --case rsa2048 --quick
     python -m bench login --json login.json          certificates seen the first time (cold) and again (warm)
     python -m bench cache --certificates 330000      memory and hit rate of the parsing cache
+    python -m bench revocation                       a nation's CRLs built, looked up, swapped; one CRL beside peers
     python -m bench peers                            which peers are here, and how to get the others
     """
 
@@ -142,6 +143,76 @@ def cache(certificates: int | None, forged: int | None, city_folder: Path | None
         bench.benchmark(run, wanted, floods, city_folder)
 
     _run(report, options, benchmark, bench.steps(options), given["json_path"])
+
+
+@main.command()
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there too."
+)
+@click.option(
+    "--case",
+    "cases",
+    type=click.Choice(("nation", "shapes", "read", "swap")),
+    multiple=True,
+    help="Only this; may be repeated.",
+)
+@click.option(
+    "--entries",
+    type=click.IntRange(1000, 1_000_000_000),
+    help="Of the nation.  [default: 25,000,000; 100,000 with --quick]",
+)
+@click.option("--lists", type=click.IntRange(2, 100_000), help="CRLs of the nation.  [default: 1,700; 20 with --quick]")
+@click.option(
+    "--read",
+    "read_entries",
+    type=click.IntRange(1000),
+    help="Entries of the CRL read beside peers.  [default: 5,000,000; 20,000 with --quick]",
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the lists there: they take a minute to make.",
+)
+@click.option("--quick", is_flag=True, help="Little of everything: to see that it runs, not to quote.")
+def revocation(
+    *,
+    json_path: Path | None,
+    cases: tuple[str, ...],
+    entries: int | None,
+    lists: int | None,
+    read_entries: int | None,
+    folder: Path | None,
+    quick: bool,
+) -> None:
+    """A nation's revocations: built, mapped, looked up, changed and swapped under load; one large CRL read beside peers.
+
+    The peers read the same CRL to the end, each in a process of its own: cryptography into a dict, OpenSSL in a C program.
+    """
+    from bench import revocation as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    wanted = cases or bench.CASES
+    many = entries or (100_000 if quick else 25_000_000)
+    sizes = bench.Sizes(
+        entries=many,
+        lists=lists or (20 if quick else 1_700),
+        largest=many // 25,
+        read=read_entries or (20_000 if quick else 5_000_000),
+        certificates=512 if quick else 4_096,
+        seconds=0.3 if quick else 10.0,
+        folder=folder,
+    )
+    given: dict[str, Any] = {
+        "quick": quick,
+        "threads": "1",
+        "cases": wanted,
+        "batches": (),
+        "rounds": None,
+        "peers": (),
+        "clock": "cpu",
+    }
+    options = _options(given, wanted, batches=(1024,), keys=0)
+    report = _report("revocation", options, {"entries": sizes.entries, "lists": sizes.lists})
+    _run(report, options, lambda run: bench.benchmark(run, sizes), bench.steps(wanted), json_path)
 
 
 @main.command()

@@ -54,6 +54,16 @@ def test_cache(tmp_path: Path) -> None:
         assert all(row["value"] >= 0 for row in report["rows"])
 
 
+def test_revocation(tmp_path: Path) -> None:
+    code, report = _run(tmp_path, "revocation", "--quick", "--folder", str(tmp_path / "lists"))
+    assert (code, report["wrong"]) == (0, 0)
+    values = {row["case"]: row["value"] for row in report["rows"] if "value" in row}
+    assert {"build", "map", "look-up-misses", "look-up-hits", "filter", "login", "delta", "swap"} <= values.keys()
+    beside = {row["peer"]: row for row in report["rows"] if row["case"] == "read-20000"}
+    assert beside.keys() == {"cryptography", "openssl"}
+    assert all(row["ours_per_s"] > 0 and row["peer_per_s"] > 0 for row in beside.values())
+
+
 def test_a_wrong_answer_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = PeerGroup.check
     monkeypatch.setattr(PeerGroup, "check", lambda group: "0" + right(group)[1:])
