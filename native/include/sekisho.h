@@ -603,6 +603,30 @@ typedef struct {
 /* What is in force of revocation data.  Shared by threads. */
 typedef struct seki_revocation seki_revocation;
 
+/* What an OCSP response says of a certificate. */
+enum { SEKI_OCSP_NONE = 0, SEKI_OCSP_GOOD = 1, SEKI_OCSP_REVOKED = 2, SEKI_OCSP_UNKNOWN = 3 };
+
+/* What a response that was verified says, as a row of a batch: of the certificate with this serial that the key with this identity
+ * issued, and of no other.  Whoever made it has checked signer, signature, certID and nonce; the times are here to be judged by:
+ * SEKI_E_ARGUMENT where one is not within SEKI_TIME_MAX of 1970. */
+typedef struct {
+    uint8_t status;        /* SEKI_OCSP_*; SEKI_OCSP_NONE: nothing is said, and all else is 0 */
+    uint8_t reason;        /* CRLReason, where revoked */
+    uint8_t serial_length;
+    uint8_t zero[5];
+    int64_t this_update;
+    int64_t next_update;   /* INT64_MIN if absent */
+    int64_t revoked_at;    /* where revoked, else INT64_MIN */
+    uint8_t issuer[32];    /* identity: see seki_issuer_report */
+    uint8_t serial[20];    /* magnitude, big-endian, without leading zeros (zero is one octet 00) */
+    uint8_t pad[4];        /* 0 */
+} seki_ocsp_statement;
+
+enum { SEKI_OCSP_OF_CAS_MAX = 256 }; /* statements on CA certificates a batch; each CA of a path is looked for among them */
+
+/* Whose revocation data said what a verdict rests on, as bits: of the certificate, and of the CA certificates above it. */
+enum { SEKI_BY_CRL = 1, SEKI_BY_OCSP = 2 };
+
 /* ---- verifier -------------------------------------------------------------------------------- */
 
 /* A profile over a trust store, with the challenges it takes.  Shared by threads.  Borrows all its parts. */
@@ -610,7 +634,8 @@ typedef struct seki_verifier seki_verifier;
 
 /* issuers_allowed: one byte for each certificate of `trust`: 1 if leaves below it are for this profile, whether it issued them
  * or a CA below it did: of the ways up from a leaf, those that pass through such a certificate.
- * revocation: may be NULL; then a profile that looks at revocation refuses every row (REVOCATION_NOT_CONFIGURED). */
+ * revocation: may be NULL; then a profile that looks at revocation refuses every certificate (REVOCATION_NOT_CONFIGURED) on which
+ * no OCSP statement of the batch says something. */
 SEKI_MUST_USE seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
                                             const uint8_t *issuers_allowed, seki_revocation *revocation, seki_verifier **out);
 void seki_verifier_free(seki_verifier *verifier);
@@ -623,6 +648,9 @@ typedef struct {
     const int64_t *at;         /* the time to judge at, seconds */
     uint64_t at_stride;        /* 1: a time a row; 0: at[0] for all */
     uint64_t confirmations;    /* as in seki_signature_batch */
+    const seki_ocsp_statement *ocsp;        /* a statement for each row, which counts where it names the row's certificate; may be NULL */
+    const seki_ocsp_statement *ocsp_of_cas; /* statements on CA certificates, in any order, for all rows; may be NULL */
+    uint64_t ocsp_of_cas_count;             /* at most SEKI_OCSP_OF_CAS_MAX */
 } seki_certificate_batch;
 
 /* A verdict on a login or a certificate. */
@@ -630,9 +658,11 @@ typedef struct {
     uint16_t reason;          /* SEKI_ACCEPTED or SEKI_CERTIFICATE_OK, or why not */
     uint8_t backend;          /* SEKI_BACKEND_* that answered for the login's signature (certificates: the issuer's) */
     uint8_t flags;            /* SEKI_FLAG_* */
-    int32_t revocation_age;   /* seconds since the snapshot's oldest thisUpdate that counted; -1: none was looked at */
+    int32_t revocation_age;   /* seconds since the oldest thisUpdate that counted; -1: none did */
     uint64_t certificate;     /* handle in this process, for seki_certificate_of; 0: none */
     uint64_t snapshot;        /* the revocation snapshot's id; 0: none */
+    uint8_t revocation_by;    /* SEKI_BY_*; 0: nothing said that it is good, or that it is revoked */
+    uint8_t zero[7];          /* 0 */
 } seki_verdict;
 
 SEKI_MUST_USE seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certificate_batch *batch,
@@ -654,6 +684,9 @@ typedef struct {
     const int64_t *at;
     uint64_t at_stride;
     uint64_t confirmations;
+    const seki_ocsp_statement *ocsp;        /* these three as in seki_certificate_batch */
+    const seki_ocsp_statement *ocsp_of_cas;
+    uint64_t ocsp_of_cas_count;
 } seki_login_batch;
 
 /* Answers every row, stage by stage (docs/ARCHITECTURE.md).  Of good rows with one challenge exactly one is accepted: the first,
@@ -1094,9 +1127,6 @@ enum {
     SEKI_OCSP_NONCE_SIZE_MAX = 128   /* octets; RFC 9654, 2.1 */
 };
 
-/* What is said of a certificate. */
-enum { SEKI_OCSP_NONE = 0, SEKI_OCSP_GOOD = 1, SEKI_OCSP_REVOKED = 2, SEKI_OCSP_UNKNOWN = 3 };
-
 /* Extensions of a response and of one certificate's status in it, as bits. */
 enum {
     SEKI_OCSP_EXT_NONCE = 1,
@@ -1144,21 +1174,6 @@ typedef struct {
  *   out     zeroed if it is refused, but for response_status */
 SEKI_MUST_USE seki_status seki_ocsp_summarize(const uint8_t *der, size_t length, seki_ocsp_summary *out, uint32_t *reason,
                                               size_t *fault);
-
-/* What a response that was verified says, as a row of a batch: of the certificate with this serial that the key with this identity
- * issued, and of no other.  Whoever made it has checked signer, signature, certID and nonce; the times are here to be judged by. */
-typedef struct {
-    uint8_t status;        /* SEKI_OCSP_*; SEKI_OCSP_NONE: nothing is said, and all else is 0 */
-    uint8_t reason;        /* CRLReason, where revoked */
-    uint8_t serial_length;
-    uint8_t zero[5];
-    int64_t this_update;
-    int64_t next_update;   /* INT64_MIN if absent */
-    int64_t revoked_at;    /* where revoked, else INT64_MIN */
-    uint8_t issuer[32];    /* identity: see seki_issuer_report */
-    uint8_t serial[20];    /* magnitude, big-endian, without leading zeros */
-    uint8_t pad[4];        /* 0 */
-} seki_ocsp_statement;
 
 /* cdef: end */
 #endif
