@@ -322,6 +322,7 @@ class Builder:
             one for one, old in ((base, store.base), (overlay, store.overlay)) if one is not None and one is not old
         ]
         for one in made:
+            store.look_at(one)
             Path(one.path).rename(store.path_of(one.report.id))
         if made:
             sync_folder(store.directory)
