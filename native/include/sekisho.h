@@ -297,6 +297,10 @@ typedef struct {
 /* What stands of kernel `id` now; runs the self-tests if nothing has yet. */
 SEKI_MUST_USE seki_status seki_kernels_report(seki_kernel_id id, seki_kernel_report *out);
 
+/* How many kernels were ever found to accept wrongly in this process.  What was accepted before that number last rose, and kept
+ * since, rests on a kernel that cannot be believed. */
+uint32_t seki_kernels_doubts(void);
+
 /* Switches one kernel off for the whole process (a wish, not an alarm). */
 SEKI_MUST_USE seki_status seki_kernels_disable(seki_kernel_id id);
 
@@ -619,7 +623,7 @@ typedef struct {
     int64_t revoked_at;    /* where revoked, else INT64_MIN */
     uint8_t issuer[32];    /* identity: see seki_issuer_report */
     uint8_t serial[20];    /* magnitude, big-endian, without leading zeros (zero is one octet 00) */
-    uint8_t pad[4];        /* 0 */
+    uint32_t doubts;       /* seki_kernels_doubts from before its signatures were verified: good counts only while that is so */
 } seki_ocsp_statement;
 
 enum { SEKI_OCSP_OF_CAS_MAX = 256 }; /* statements on CA certificates a batch; each CA of a path is looked for among them */

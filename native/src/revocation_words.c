@@ -1,5 +1,7 @@
 #include "revocation_words.h"
 
+#include "kernels.h"
+
 static void say_good(seki_revocation_words *words, int64_t this_update, uint8_t by)
 {
     if (!words->good || this_update < words->good_oldest)
@@ -73,7 +75,7 @@ void seki_words_by_ocsp(seki_revocation_words *words, const seki_ocsp_statement 
                                                      .this_update = statement->this_update});
     } else if (later) {
         words->later = true;
-    } else if (statement->status != SEKI_OCSP_GOOD) {
+    } else if (statement->status != SEKI_OCSP_GOOD || statement->doubts != seki_kernels_doubts()) {
         words->unknown = true;
     } else if (!seki_revocation_is_fresh(limits, at, statement->this_update, statement->next_update)) {
         words->stale = true;

@@ -36,6 +36,7 @@ static seki_ocsp_statement statement(uint8_t status, uint8_t reason, int64_t thi
                                .revoked_at = status == SEKI_OCSP_REVOKED ? this_update - 1 : INT64_MIN};
     memcpy(one.issuer, KEY, sizeof KEY);
     memcpy(one.serial, SERIAL, sizeof SERIAL);
+    one.doubts = seki_kernels_doubts();
     return one;
 }
 
@@ -61,7 +62,7 @@ typedef struct {
     word is;
 } spoken;
 
-enum { OCSP_KINDS = 15 };
+enum { OCSP_KINDS = 17 };
 
 static void statements(spoken out[OCSP_KINDS])
 {
@@ -82,6 +83,11 @@ static void statements(spoken out[OCSP_KINDS])
     out[i++].statement.revoked_at = AT + 1; /* what is to come */
     out[i] = (spoken){statement(SEKI_OCSP_REVOKED, HOLD, AT + SKEW + 1, until), {SEKI_REVOCATION_REVOKED, HOLD, AT + SKEW + 1}};
     out[i++].statement.revoked_at = AT; /* said later, of what was so by then */
+    /* Verified before a kernel was found to accept wrongly. */
+    out[i] = (spoken){statement(SEKI_OCSP_GOOD, 0, 985, until), {SEKI_REVOCATION_IS_UNKNOWN, 0, 0}};
+    out[i++].statement.doubts ^= 1;
+    out[i] = (spoken){statement(SEKI_OCSP_REVOKED, HOLD, 975, until), {SEKI_REVOCATION_REVOKED, HOLD, 975}};
+    out[i++].statement.doubts ^= 1;
     out[i] = (spoken){statement(SEKI_OCSP_REVOKED, FINAL, 960, until), {SEKI_REVOCATION_UNASKED, 0, 0}};
     memcpy(out[i++].statement.issuer, OTHER_KEY, sizeof OTHER_KEY);
     out[i] = (spoken){statement(SEKI_OCSP_GOOD, 0, 990, until), {SEKI_REVOCATION_UNASKED, 0, 0}};

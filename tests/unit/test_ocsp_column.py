@@ -481,6 +481,15 @@ def test_logins() -> None:
     assert by.verify_logins(wrong, at=AT)[0].reason is Reason.SIGNATURE_WRONG
 
 
+def test_what_rests_on_a_kernel_that_accepted_wrongly_is_good_no_more() -> None:
+    """Whatever was verified under fewer doubts than there are now: good says nothing, revoked still does."""
+    good, gone = together(said()), together(said(status=revoked(1)))
+    for column in (good, gone):
+        column.array["doubts"] += 1
+    assert ask(judge(None), good).reason is UNKNOWN_
+    assert ask(judge(None), gone).reason is REVOKED
+
+
 def test_many_rows_and_threads(tmp_path: Path) -> None:
     """Each row by its own statement, whoever works on it."""
     holders = [leaf(ROOT, f"column holder {n}") for n in range(40)]
@@ -557,3 +566,37 @@ def test_statements_cannot_be_changed_between_two_looks() -> None:
     copy = frozen(writable.array)
     writable.array["status"] = 2
     assert copy == fixed.array.tobytes()
+
+
+# ---- one key, its name in several spellings ----------------------------------------------------------------
+
+LOUD = make(ROOT.name.upper(), own_key=ROOT.key)
+
+
+@pytest.mark.parametrize(
+    ("configured", "hashed"),
+    [
+        ([ROOT], ROOT),  # a spelling that neither certificate has cannot be told from another name
+        *(([LOUD], hashed) for hashed in (ROOT, LOUD)),
+        *(([ROOT, LOUD], hashed) for hashed in (ROOT, LOUD)),
+        *(([LOUD, ROOT], hashed) for hashed in (ROOT, LOUD)),
+    ],
+)
+def test_a_word_under_one_spelling_is_of_the_key(hashed: Made, configured: list[Made]) -> None:
+    """Whichever spelling the responder hashes, and whichever the engine goes by: what is revoked stays so."""
+    trust = store(configured)
+    for status, expected in ((revoked(1), REVOKED), (GOOD, OK)):
+        response = respond(hashed, single(HOLDER, hashed, status))
+        found = OcspChecker(trust, WANTED).check([response], [HOLDER.der], at=AT)
+        assert ask(judge(None, trust=trust), found).reason is expected
+
+
+def test_a_certificate_that_came_along_turns_no_word_away(tmp_path: Path) -> None:
+    """Anybody can write the CA's key and the certificate's spelling into a certificate of his own, which nobody issued."""
+    decoy = make(ROOT.name, make("mallory"), own_key=ROOT.key)
+    trust = store([LOUD])
+    revocation = in_force(snapshot(tmp_path, [(crl(LOUD), LOUD, [LOUD])]))
+    for hashed in (ROOT, LOUD):
+        response = respond(hashed, single(HOLDER, hashed, revoked(1)))
+        found = OcspChecker(trust, WANTED).check([response], [HOLDER.der], at=AT, intermediates=[decoy.der])
+        assert ask(judge(revocation, trust=trust), found, sent=[decoy]).reason is REVOKED
