@@ -1069,7 +1069,7 @@ SEKI_MUST_USE seki_status seki_revocation_new(seki_revocation **out);
 void seki_revocation_free(seki_revocation *revocation);
 
 /* Puts a base, and an overlay of it (may be NULL), in force at once, by one pointer: a call that has begun goes on with what it
- * took, and what is replaced is unmapped after the last of them.
+ * took.  What is replaced is unmapped here, once the last of them has ended; this call waits for that, a second at most.
  * SEKI_E_ARGUMENT: the overlay is not of that base.  SEKI_E_DAMAGED: a page of one was lost. */
 SEKI_MUST_USE seki_status seki_revocation_publish(seki_revocation *revocation, seki_snapshot *base, seki_snapshot *overlay);
 
