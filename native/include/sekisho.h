@@ -1076,7 +1076,7 @@ SEKI_MUST_USE seki_status seki_revocation_publish(seki_revocation *revocation, s
 /* Of what is in force: id of the overlay, else of the base; 0 if nothing is. */
 uint64_t seki_revocation_id(seki_revocation *revocation);
 
-/* What the data in force says of one certificate, as a login's stage of revocation would ask. */
+/* What the CRLs in force say of one certificate, as a login's stage of revocation would ask them. */
 typedef struct {
     int64_t revoked_at;   /* revocationDate, where REVOKED */
     int64_t this_update;  /* the oldest thisUpdate that counted; INT64_MAX: none did */
