@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "verify": "Verify certificates, chains, signatures, or files of logins.",
     "challenge": "Issue challenges, and check them when they come back.",
     "keys": "Make, list, rotate and retire the keys of challenges.",
+    "serve": "Answer over sockets and beside gateways, as a configuration says.",
     "revocation": "Take CRLs, and look at what is in force of them.",
     "inspect": "Show a certificate as the parser sees it, and who would take it.",
     "doctor": "Look the installation over: CPU, kernels, speed, what is missing.",
