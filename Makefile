@@ -66,7 +66,7 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml setup.py engine/sekisho/_ver
 
 $(VENV)/.test: $(VENV)/.package
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3
+	    pyhanko-certvalidator urllib3 ldap3 uvloop
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -152,6 +152,16 @@ class Verifier:
         )  # used by address, whatever becomes of the attributes
 
     @property
+    def native(self) -> Any:
+        """A `seki_verifier *`; good as long as this object lives."""
+        return self._native
+
+    @property
+    def expectation(self) -> Any:
+        """What its challenges must say, a `seki_challenge_expectation`; a copy."""
+        return ffi.new("seki_challenge_expectation *", self._expect[0])[0]
+
+    @property
     def trust(self) -> TrustStore:
         """Who may issue. For another store make another verifier: they can share an engine."""
         return self._trust
