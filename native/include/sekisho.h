@@ -199,6 +199,8 @@ enum {
     SEKI_REQUEST_SIZE_MAX = 256,       /* bytes of a request id; a UUID has 36 */
     SEKI_MESSAGE_SIZE_MAX = 1073741824, /* bytes; a signed message in verify_signatures */
     SEKI_ROWS_MAX = 16777216,          /* rows a batch */
+    SEKI_CONFIRMATIONS_MIN = 64,       /* rejections by lanes that OpenSSL confirms in a batch of logins, where the caller says nothing: a */
+    SEKI_CONFIRMATIONS_SHARE = 8,      /* flood of forgeries costs some two fifths more than good ones; and one more for every 8 rows */
     SEKI_CACHE_BYTES_MIN = 2097152     /* bytes; a chunk for each of 64 shards and the table of forgeries take 1.8 MB */
 };
 

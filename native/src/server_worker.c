@@ -7,13 +7,7 @@
 #include "server.h"
 #include "thread.h"
 
-enum {
-    /* Rejections that OpenSSL confirms in a batch: what little load there is, a holder who errs gets a confirmed answer; under a
-     * flood of forgeries one row in 8 costs more than its lane. */
-    CONFIRMATIONS_MIN = 8,
-    CONFIRMATIONS_SHARE = 8,
-    SMOOTHING = 8 /* batches over which the cost of a row is smoothed */
-};
+enum { SMOOTHING = 8 }; /* batches over which the cost of a row is smoothed */
 
 typedef struct {
     seki_wire_code code; /* an error in place of the answer */
@@ -208,7 +202,7 @@ static seki_login_batch batch_of(const seki_worker *w, const seki_tenant_profile
                               .expect = profile->expect,
                               .at = &w->at,
                               .at_stride = 0,
-                              .confirmations = CONFIRMATIONS_MIN + rows / CONFIRMATIONS_SHARE};
+                              .confirmations = SEKI_CONFIRMATIONS_MIN + rows / SEKI_CONFIRMATIONS_SHARE};
 }
 
 /* A batch of which nothing is known is decided for nobody. */
@@ -282,7 +276,7 @@ static void judge_signatures(seki_worker *w, size_t count, uint8_t flags)
                                   .key_index_stride = 1,
                                   .modes_stride = 1,
                                   .prehashed = (flags & SEKI_REQUEST_PREHASHED) != 0,
-                                  .confirmations = CONFIRMATIONS_MIN + rows / CONFIRMATIONS_SHARE};
+                                  .confirmations = SEKI_CONFIRMATIONS_MIN + rows / SEKI_CONFIRMATIONS_SHARE};
     uint16_t *reasons = seki_arena_take(&w->arena, rows * sizeof *reasons);
     uint32_t *modes = seki_arena_take(&w->arena, rows * sizeof *modes);
     seki_signature_verdict *verdicts = seki_arena_take(&w->arena, rows * sizeof *verdicts);

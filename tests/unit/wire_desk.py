@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import MappingProxyType
@@ -95,7 +96,7 @@ class Desk:
         self.tenants = {one.number: one for one in tenants}
         self.core = Core(limits or Limits(), threads=threads, at=AT)
         self.core.put(self.tenants.values())
-        self.now = SECOND
+        self.now = time.monotonic_ns() if threads else SECOND  # workers read the clock themselves
         self._tokens = itertools.count(1)
 
     def line(self, tenant: int | None = 7) -> Line:
