@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import click
@@ -28,18 +27,26 @@ def command(*, file: str, check: bool) -> None:
     \b
     Examples:
       sekisho serve --check /etc/sekisho/sekisho.toml
+      sekisho serve /etc/sekisho/sekisho.toml
     """
     try:
         config = Config.load(file)
-        tenants = Tenants.open(config)
+        if check:
+            with Tenants.open(config) as tenants:
+                for line in _found(config, tenants):
+                    console().print(line, soft_wrap=True, markup=False)
+            return
+        _serve(config)
     except ConfigError as error:
         raise Mistake(str(error)) from None
-    with tenants:
-        if not check:
-            raise Mistake("there is nothing yet that answers: use --check")
-        for line in _found(config, tenants):
-            console().print(line, soft_wrap=True, markup=False)
-    sys.exit(0)
+
+
+def _serve(config: Config) -> None:
+    try:
+        from sekisho.server.run import serve  # noqa: PLC0415 - what it needs is an extra of its own
+    except ModuleNotFoundError as error:
+        raise Mistake(f"{error.name} is missing: pip install 'sekisho[server]'") from None
+    serve(config)
 
 
 def _found(config: Config, tenants: Tenants) -> Iterator[str]:
