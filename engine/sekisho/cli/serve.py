@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import click
 
-from sekisho.cli.base import Mistake, console, instant
+from sekisho.cli.base import Mistake, console, instant, print_json
 from sekisho.reasons import Reason
 from sekisho.server.config import Config, ConfigError
 from sekisho.server.tenants import Tenant, Tenants
@@ -15,11 +17,12 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", metavar="FILE", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--check", is_flag=True, help="Only look the configuration over, open what it names, and say what is there."
 )
-def command(*, file: str, check: bool) -> None:
+@click.option("--openapi", is_flag=True, help="Print the OpenAPI document of the HTTP interface.")
+def command(*, file: str | None, check: bool, openapi: bool) -> None:
     """Answer over sockets and beside gateways.
 
     FILE is the configuration, in TOML: sekisho/server/config.py has every key, docs/OPERATIONS.md a small one to begin with.
@@ -29,6 +32,11 @@ def command(*, file: str, check: bool) -> None:
       sekisho serve --check /etc/sekisho/sekisho.toml
       sekisho serve /etc/sekisho/sekisho.toml
     """
+    if openapi:
+        print_json(_server("sidecar.openapi").document())
+        return
+    if file is None:
+        raise Mistake("name a configuration: FILE")
     try:
         config = Config.load(file)
         if check:
@@ -36,17 +44,17 @@ def command(*, file: str, check: bool) -> None:
                 for line in _found(config, tenants):
                     console().print(line, soft_wrap=True, markup=False)
             return
-        _serve(config)
+        _server("run").serve(config)
     except ConfigError as error:
         raise Mistake(str(error)) from None
 
 
-def _serve(config: Config) -> None:
+def _server(module: str) -> Any:
+    """A module that needs the extra `server`."""
     try:
-        from sekisho.server.run import serve  # noqa: PLC0415 - what it needs is an extra of its own
+        return import_module(f"sekisho.server.{module}")
     except ModuleNotFoundError as error:
         raise Mistake(f"{error.name} is missing: pip install 'sekisho[server]'") from None
-    serve(config)
 
 
 def _found(config: Config, tenants: Tenants) -> Iterator[str]:
