@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
 
 import click
 
-from sekisho.cli.base import Mistake, console, instant
+from sekisho.cli.base import Mistake, console, instant, print_json
 from sekisho.reasons import Reason
 from sekisho.server.config import Config, ConfigError
 from sekisho.server.tenants import Tenant, Tenants
@@ -16,11 +17,12 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", metavar="FILE", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--check", is_flag=True, help="Only look the configuration over, open what it names, and say what is there."
 )
-def command(*, file: str, check: bool) -> None:
+@click.option("--openapi", is_flag=True, help="Print the OpenAPI document of the HTTP interface.")
+def command(*, file: str | None, check: bool, openapi: bool) -> None:
     """Answer over sockets and beside gateways.
 
     FILE is the configuration, in TOML: sekisho/server/config.py has every key, docs/OPERATIONS.md a small one to begin with.
@@ -28,18 +30,31 @@ def command(*, file: str, check: bool) -> None:
     \b
     Examples:
       sekisho serve --check /etc/sekisho/sekisho.toml
+      sekisho serve /etc/sekisho/sekisho.toml
     """
+    if openapi:
+        print_json(_server("sidecar.openapi").document())
+        return
+    if file is None:
+        raise Mistake("name a configuration: FILE")
     try:
         config = Config.load(file)
-        tenants = Tenants.open(config)
+        if check:
+            with Tenants.open(config) as tenants:
+                for line in _found(config, tenants):
+                    console().print(line, soft_wrap=True, markup=False)
+            return
+        _server("run").serve(config)
     except ConfigError as error:
         raise Mistake(str(error)) from None
-    with tenants:
-        if not check:
-            raise Mistake("there is nothing yet that answers: use --check")
-        for line in _found(config, tenants):
-            console().print(line, soft_wrap=True, markup=False)
-    sys.exit(0)
+
+
+def _server(module: str) -> Any:
+    """A module that needs the extra `server`."""
+    try:
+        return import_module(f"sekisho.server.{module}")
+    except ModuleNotFoundError as error:
+        raise Mistake(f"{error.name} is missing: pip install 'sekisho[server]'") from None
 
 
 def _found(config: Config, tenants: Tenants) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Hop:
 
     Attributes:
         name: no other hop of the server has it.
-        tenant: number of the tenant.
+        tenant: name of its tenant.
         dialect: how the certificate is written in its field.
         header: the field's name in lower case; None: the dialect's own.
         verifier: what judges the certificates; its good answer is `CERTIFICATE_OK`, which is no login.
@@ -51,7 +51,7 @@ class Hop:
     """
 
     name: str
-    tenant: int
+    tenant: str
     dialect: Dialect
     header: str | None
     verifier: Verifier
@@ -259,7 +259,7 @@ def _hop(config: Config, tenant: TenantConfig, given: HopConfig, verifiers: Mapp
         )
     return Hop(
         name=given.name,
-        tenant=tenant.number,
+        tenant=tenant.name,
         dialect=given.dialect,
         header=given.header,
         verifier=verifiers[name],
