@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sqlite3
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import uvloop
 
 from sekisho.revocation.snapshot import SnapshotError
-from sekisho.server.config import Config, ConfigError
+from sekisho.server.config import Config, ConfigError, TcpConfig
 from sekisho.server.logs import log_to_standard_error
 from sekisho.server.sidecar.http import HttpServer
 from sekisho.server.sidecar.service import Service
 from sekisho.server.sockets import UnixSocket, tcp_socket
 from sekisho.server.systemd import activated, notify
 from sekisho.server.tenants import Tenants
+from sekisho.server.wire import Listener, WireServer
 
 __all__ = ["serve"]
 
@@ -65,6 +68,7 @@ class _Life:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._service = Service(Tenants.open(config))
+        self._wire: WireServer | None = None
         self._end = asyncio.Event()
         self._closing: list[Callable[[], object]] = []
 
@@ -101,6 +105,11 @@ class _Life:
     def _parts(self) -> list[_Part]:
         config, handed = self._config, activated()
         parts: list[_Part] = []
+        if config.socket is not None or config.tcp is not None:
+            self._wire = WireServer(
+                self._service.tenants, list(self._listeners(handed)), config.limits, threads=config.engine.threads
+            )
+            parts.append(self._wire)
         if config.http is not None:
             if "http" in handed:
                 sockets = handed["http"]
@@ -121,6 +130,20 @@ class _Life:
                 parts.append(GrpcServer(self._service, config.grpc.health, 0o660, None, None))
         return parts
 
+    def _listeners(self, handed: dict[str, list[socket.socket]]) -> Iterator[Listener]:
+        """Where the binary protocol is spoken."""
+        unix, tcp = self._config.socket, self._config.tcp
+        if unix is not None and "socket" in handed:
+            yield from map(Listener.unix, handed["socket"])
+        elif unix is not None:
+            made = UnixSocket(unix.path, unix.mode, unix.group)
+            self._closing.append(made.remove)
+            yield Listener.unix(made.socket)
+        if tcp is not None:
+            sockets = handed["tcp"] if "tcp" in handed else [tcp_socket(tcp.listen)]
+            for listening in sockets:
+                yield _tls_listener(listening, tcp)
+
     async def _reload(self) -> None:
         """Puts the file's present content in force, or says why not."""
         service, file = self._service, self._config.file
@@ -135,6 +158,8 @@ class _Life:
             log.error("not reloaded, and what was in force stays so: %s", error)
         else:
             service.reload(tenants)
+            if self._wire is not None:
+                self._wire.replace(tenants)
             service.metrics.reload_failed.set(0)
             log.info("reloaded")
         notify("READY=1")
@@ -152,6 +177,13 @@ class _Life:
             except (SnapshotError, sqlite3.Error, OSError) as error:
                 if tenants is self._service.tenants:  # else a reload has closed it
                     log.error("revocation data was not refreshed: %s", error)
+
+
+def _tls_listener(listening: socket.socket, config: TcpConfig) -> Listener:
+    try:
+        return Listener.tcp(listening, config)
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"tcp: certificate, key or clients cannot be used: {error}") from None
 
 
 def _opened(file: Path, fixed: Config, before: Tenants) -> Tenants:

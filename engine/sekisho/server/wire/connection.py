@@ -136,6 +136,11 @@ class Connection(asyncio.BufferedProtocol):
         """Ends it after what was handed to the transport."""
         self._transport.close()
 
+    def abort(self) -> None:
+        """Ends it now, before the core does."""
+        self._transport.abort()
+        self.connection_lost(None)
+
     # ----------------------------------------------------------------------------------------------
 
     def _serve(self, wants: int) -> None:
@@ -151,7 +156,7 @@ class Connection(asyncio.BufferedProtocol):
         assert self._peer is not None  # noqa: S101 - else it was aborted
         found = self._home.admit(self._peer, tenant[0])
         if found is None:
-            log.warning("a peer was refused", extra={"peer": self._peer.kind})
+            log.warning("a peer was refused", extra={"kind": self._peer.kind})
         native = ffi.NULL if found is None else found
         check(lib.seki_connection_admit(self._native, native, time.monotonic_ns(), self._wants), "admitting a peer")
         return int(self._wants[0])

@@ -76,7 +76,11 @@ class WireServer:
             make = self._factory(listener)
             tls: dict[str, Any] = {}
             if listener.tls is not None:
-                tls = {"ssl": listener.tls, "ssl_handshake_timeout": self._limits.handshake_s}
+                tls = {
+                    "ssl": listener.tls,
+                    "ssl_handshake_timeout": self._limits.handshake_s,
+                    "ssl_shutdown_timeout": self._limits.handshake_s,
+                }
             unix = listener.listening.family == socket.AF_UNIX
             create = self._loop.create_unix_server if unix else self._loop.create_server
             self._servers.append(await create(make, sock=listener.listening, **tls))
@@ -99,7 +103,8 @@ class WireServer:
                 break  # those who are left have had their goodbye and all answers
         for connection in list(self.connections.values()):
             connection.close()
-        while self.connections and time.monotonic() < end + GOODBYE_S:
+        end = time.monotonic() + GOODBYE_S
+        while self.connections and time.monotonic() < end:
             await asyncio.sleep(SETTLE_S)
         if self._ticking is not None:
             self._ticking.cancel()
@@ -107,7 +112,7 @@ class WireServer:
         if self.connections:
             log.warning("%d connections were cut off with answers they did not take", len(self.connections))
         for connection in list(self.connections.values()):
-            connection.connection_lost(None)
+            connection.abort()
         self.core.close()
 
     def _factory(self, listener: Listener) -> Any:
