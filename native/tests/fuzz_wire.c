@@ -28,7 +28,7 @@ typedef struct {
     uint8_t kind;
     uint64_t id;
     uint32_t length;
-    uint8_t head[4]; /* of the payload: the reason, or the code */
+    uint8_t head[2]; /* of the payload: the reason, or the code; who answered may differ, for the second time it is the cache */
 } heard;
 
 typedef struct {
@@ -48,7 +48,7 @@ static void hear(conversation *out, const uint8_t *data, size_t size)
         require(out->count < FRAMES_MAX, "as many answers as frames");
         heard *one = &out->frames[out->count++];
         *one = (heard){.kind = header.kind, .id = header.id, .length = header.length};
-        memcpy(one->head, data + SEKI_FRAME_HEADER_SIZE, header.length < 4 ? header.length : 4);
+        memcpy(one->head, data + SEKI_FRAME_HEADER_SIZE, header.length < sizeof one->head ? header.length : sizeof one->head);
         if (header.kind == SEKI_FRAME_LOGIN + SEKI_FRAME_ANSWER)
             require(seki_read_u16(one->head) != SEKI_ACCEPTED && seki_read_u16(one->head) != SEKI_NOT_DECIDED, "a refusal");
         data += SEKI_FRAME_HEADER_SIZE + header.length;
@@ -88,6 +88,7 @@ static void converse(const house *h, seki_span said, size_t piece, conversation 
     uint64_t size = 0, rows;
     const uint8_t *answers;
     out->count = 0;
+    h->tenant->row_ns = 0; /* what earlier inputs took would shed the hasty */
     require(seki_connection_new(h->server, 1, NOW, &connection) == SEKI_OK, "a connection");
     while (said.length != 0) {
         uint8_t *to;
