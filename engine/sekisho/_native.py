@@ -36,6 +36,7 @@ _MESSAGES = {
     lib.SEKI_E_OPENSSL: "OpenSSL failed for a reason of its own",
     lib.SEKI_E_SYSTEM: "a system call failed",
     lib.SEKI_E_DAMAGED: "a shared structure is damaged",
+    lib.SEKI_E_FORKED: "it belongs to the process that made it, and this is a child of that: make it after fork()",
 }
 
 

@@ -25,8 +25,8 @@ __all__ = ["CertificateFacts", "LoginBatch", "Verifier"]
 
 # Rejections by lanes that OpenSSL confirms in one batch of logins: a flood of forgeries then costs at most about two
 # fifths more than the same number of good ones; the rest are told to try again.
-CONFIRMATIONS_MIN: Final = 64
-CONFIRMATIONS_SHARE: Final = 8  # and one more for every so many rows
+CONFIRMATIONS_MIN: Final[int] = lib.SEKI_CONFIRMATIONS_MIN
+CONFIRMATIONS_SHARE: Final[int] = lib.SEKI_CONFIRMATIONS_SHARE  # and one more for every so many rows
 
 _KEY_KINDS: Final = {1: "rsa", 2: "p256", 3: "p384", 4: "ed25519"}
 
@@ -156,6 +156,16 @@ class Verifier:
             trust.native,
             revocation,
         )  # used by address, whatever becomes of the attributes
+
+    @property
+    def native(self) -> Any:
+        """A `seki_verifier *`; good as long as this object lives."""
+        return self._native
+
+    @property
+    def expectation(self) -> Any:
+        """What its challenges must say, a `seki_challenge_expectation`; a copy."""
+        return ffi.new("seki_challenge_expectation *", self._expect[0])[0]
 
     @property
     def trust(self) -> TrustStore:

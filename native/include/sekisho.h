@@ -36,7 +36,8 @@ typedef enum {
     SEKI_E_MEMORY = 2,   /* out of memory */
     SEKI_E_OPENSSL = 3,  /* OpenSSL failed for a reason of its own */
     SEKI_E_SYSTEM = 4,   /* a system call failed; errno says which way */
-    SEKI_E_DAMAGED = 5   /* a shared structure does not have the form it must have */
+    SEKI_E_DAMAGED = 5,  /* a shared structure does not have the form it must have */
+    SEKI_E_FORKED = 6    /* the object belongs to the process that made it, and this is a child of that */
 } seki_status;
 
 /* ---- reasons: the closed list.  Numbers are stable; engine/sekisho/reasons.py has the sentences - */
@@ -198,6 +199,8 @@ enum {
     SEKI_REQUEST_SIZE_MAX = 256,       /* bytes of a request id; a UUID has 36 */
     SEKI_MESSAGE_SIZE_MAX = 1073741824, /* bytes; a signed message in verify_signatures */
     SEKI_ROWS_MAX = 16777216,          /* rows a batch */
+    SEKI_CONFIRMATIONS_MIN = 64,       /* rejections by lanes that OpenSSL confirms in a batch of logins, where the caller says nothing: a */
+    SEKI_CONFIRMATIONS_SHARE = 8,      /* flood of forgeries costs some two fifths more than good ones; and one more for every 8 rows */
     SEKI_CACHE_BYTES_MIN = 2097152     /* bytes; a chunk for each of 64 shards and the table of forgeries take 1.8 MB */
 };
 
@@ -1178,6 +1181,197 @@ typedef struct {
  *   out     zeroed if it is refused, but for response_status */
 SEKI_MUST_USE seki_status seki_ocsp_summarize(const uint8_t *der, size_t length, seki_ocsp_summary *out, uint32_t *reason,
                                               size_t *fault);
+
+/* ---- frames ----------------------------------------------------------------------------------
+ *
+ * The protocol of the socket server: docs/PROTOCOL.md, "Frames", says what every byte means.  All numbers are little-endian. */
+
+enum {
+    SEKI_FRAME_HEADER_SIZE = 16,
+    SEKI_FRAME_SIZE_MIN = 4096,        /* bytes that a server takes at least: a login without a chain */
+    SEKI_FRAME_SIZE_MAX = 67108864,    /* bytes; SEKI_INTERMEDIATES_MAX certificates of SEKI_CERTIFICATE_SIZE_MAX are 1 MB */
+    SEKI_HELLO_SIZE = 24,
+    SEKI_HELLO_SIZE_MAX = 256,         /* bytes; room for later versions */
+    SEKI_CLIENT_FRAME_SIZE_MIN = 4096, /* bytes that a client must be able to take, if it says a limit at all */
+    SEKI_PING_SIZE_MAX = 64,           /* bytes */
+    SEKI_BULK_ROWS_MAX = 1024,         /* challenges or certificates in one request: an answer of 169 kB */
+    SEKI_DEADLINE_MS_MAX = 600000,     /* milliseconds; what waits longer has been given up by whoever asked */
+    SEKI_PROTOCOL_VERSION = 1
+};
+
+typedef enum { /* kinds; an answer's is its request's + SEKI_FRAME_ANSWER */
+    SEKI_FRAME_HELLO = 1,
+    SEKI_FRAME_PING = 2,
+    SEKI_FRAME_CHALLENGES = 3,
+    SEKI_FRAME_LOGIN = 4,
+    SEKI_FRAME_CERTIFICATE = 5,
+    SEKI_FRAME_SIGNATURE = 6,
+    SEKI_FRAME_REVOCATION = 7,
+    SEKI_FRAME_STATS = 8,
+    SEKI_FRAME_GOODBYE = 9,
+    SEKI_FRAME_ANSWER = 128,
+    SEKI_FRAME_ERROR = 255
+} seki_frame_kind;
+
+enum { /* flags of a request */
+    SEKI_REQUEST_REFERENCE = 1,    /* login, certificate: the certificate is named by its SHA-256 */
+    SEKI_REQUEST_KEEP = 2,         /* login, certificate: it may be kept, to be named by reference */
+    SEKI_REQUEST_PREHASHED = 1,    /* signature */
+    SEKI_REQUEST_BINDINGS = 1,     /* challenges */
+    SEKI_REQUEST_TRANSACTIONS = 2  /* challenges */
+};
+
+enum { SEKI_FEATURE_CHALLENGES = 1, SEKI_FEATURE_REFERENCES = 2, SEKI_FEATURE_LOGINS = 4 };
+
+typedef enum { /* codes of errors */
+    SEKI_WIRE_OK = 0,
+    SEKI_WIRE_HELLO_EXPECTED = 1,
+    SEKI_WIRE_HELLO_MALFORMED = 2,
+    SEKI_WIRE_VERSION_UNSUPPORTED = 3,
+    SEKI_WIRE_TENANT_REFUSED = 4,
+    SEKI_WIRE_FRAME_MALFORMED = 5,
+    SEKI_WIRE_FRAME_TOO_LARGE = 6,
+    SEKI_WIRE_KIND_UNKNOWN = 7,
+    SEKI_WIRE_REQUEST_MALFORMED = 8,
+    SEKI_WIRE_NOT_OFFERED = 9,
+    SEKI_WIRE_PROFILE_UNKNOWN = 10,
+    SEKI_WIRE_TOO_MANY_REQUESTS = 11,
+    SEKI_WIRE_TOO_MUCH = 12,
+    SEKI_WIRE_NEED_CERTIFICATE = 13,
+    SEKI_WIRE_OVERLOADED = 14,
+    SEKI_WIRE_SHUTTING_DOWN = 15,
+    SEKI_WIRE_HANDSHAKE_TIMEOUT = 16,
+    SEKI_WIRE_IDLE_TIMEOUT = 17,
+    SEKI_WIRE_FRAME_TIMEOUT = 18,
+    SEKI_WIRE_CONNECTIONS_FULL = 19,
+    SEKI_WIRE_ENGINE_FAULT = 20,
+    SEKI_WIRE_CODES = 21
+} seki_wire_code;
+
+/* ---- the socket server -----------------------------------------------------------------------
+ *
+ * All of it but the sockets: bytes that were received go in, bytes to send come out, and threads of its own do the work between.
+ * One thread, the loop, makes every call that takes a server, tenant or connection, unless a comment says "any thread"; the
+ * workers tell it through an eventfd that answers are there.  Times called `now` are nanoseconds of CLOCK_MONOTONIC.
+ * None of this survives fork(): in a child every call that can fail is SEKI_E_FORKED, and the frees do nothing. */
+typedef struct seki_server seki_server;
+typedef struct seki_tenant seki_tenant;
+typedef struct seki_connection seki_connection;
+
+typedef struct {
+    uint32_t threads;         /* workers, at most 256; 0: whoever calls seki_server_work */
+    int32_t wake;             /* an eventfd, borrowed, in which 1 is written when answers are there; -1: none */
+    uint32_t frame_bytes;     /* of a request, header included: SEKI_FRAME_SIZE_MIN to SEKI_FRAME_SIZE_MAX */
+    uint32_t connections;     /* at once, 1 to 1,048,576 */
+    uint32_t connection_rows; /* requests of one connection without an answer, 1 to rows; one with a count counts so often */
+    uint32_t rows;            /* requests of all without an answer, 1 to 16,777,216; 80 bytes of memory each */
+    uint32_t batch_rows;      /* that a worker takes at once, 1 to 1,048,576 */
+    uint32_t backlog_bytes;   /* answers waiting to be sent beyond which nothing more of a connection is read */
+    uint32_t deadline_ms;     /* of a request that says none, 1 to SEKI_DEADLINE_MS_MAX */
+    uint32_t idle_ms;         /* without a byte in or a request under way, then the connection ends */
+    uint32_t handshake_ms;    /* from the first byte of a frame to its last, and from a connection's start to its hello */
+    uint32_t reserved;        /* 0 */
+    int64_t at;               /* seconds; the time to judge at, for demonstrations; -1: the clock's */
+} seki_server_options;
+
+SEKI_MUST_USE seki_status seki_server_new(const seki_server_options *options, seki_server **out);
+/* Ends the workers (a batch that was begun is ended first) and frees all tenants and connections. */
+void seki_server_free(seki_server *server);
+
+/* With threads = 0: does what a worker does with one batch.  *rows: how many requests it was, 0: none waited.  Any thread. */
+SEKI_MUST_USE seki_status seki_server_work(seki_server *server, uint64_t now, uint64_t *rows);
+
+/* The tokens of connections for which seki_connection_take has something new, at most `capacity`; the rest at the next call.
+ * Reads the eventfd. */
+SEKI_MUST_USE seki_status seki_server_answered(seki_server *server, uint64_t *tokens, uint64_t capacity, uint64_t *count);
+
+/* Ends what has been idle, half open or in the middle of a frame for too long, by errors of its own; it then is "answered".  To be
+ * called about once a second. */
+SEKI_MUST_USE seki_status seki_server_expire(seki_server *server, uint64_t now);
+
+/* Says goodbye to all connections and refuses what comes from here on. */
+SEKI_MUST_USE seki_status seki_server_drain(seki_server *server);
+
+typedef struct {
+    uint64_t connections;     /* now */
+    uint64_t waiting;         /* requests in the queue, now */
+    uint64_t working;         /* requests that workers have, now */
+    uint64_t wait_ns;         /* the wait to be expected by a request that came now */
+    uint64_t receive_bytes;   /* memory for what was received, now */
+    uint64_t backlog_bytes;   /* of answers not taken yet, now */
+    uint64_t batches, rows;   /* that workers did */
+    uint64_t work_ns;         /* in which they did it, all workers together */
+    uint64_t accepted_connections, refused_connections;
+} seki_server_statistics;
+
+SEKI_MUST_USE seki_status seki_server_read_statistics(seki_server *server, seki_server_statistics *out); /* any thread */
+
+/* One profile of a tenant.  Everything is borrowed: see seki_tenant_put. */
+typedef struct {
+    seki_verifier *verifier;
+    const seki_challenge_keys *keys;   /* NULL: no challenges are issued; logins are taken where challenges are foreign */
+    seki_claims *claims;               /* NULL where challenges are foreign, or for CLAIMS_LOST */
+    seki_challenge_expectation expect; /* expect.profile names it in requests; of a tenant's none has the same */
+    uint32_t lifetime;                 /* seconds, of challenges where the request does not say */
+    uint32_t issues;                   /* 1: `keys` has a current one, so that challenges are issued here */
+} seki_tenant_profile;
+
+enum {
+    SEKI_TENANT_PROFILES_MAX = 32, /* a tenant's; JPKI has ten */
+    SEKI_LATENCY_BUCKETS = 256     /* see seki_tenant_statistics */
+};
+
+/* A relying party.  It lives as long as the server.
+ *   reference_bytes  memory for certificates that may be named by reference; 0: none are kept */
+SEKI_MUST_USE seki_status seki_tenant_new(seki_server *server, uint32_t number, uint64_t reference_bytes, seki_tenant **out);
+
+/* Replaces the profiles of a tenant, the first of them being meant where a request names none; with none of them everything is
+ * NOT_OFFERED.  What was given before must live until seki_tenant_replaced is 0: batches under way use it. */
+SEKI_MUST_USE seki_status seki_tenant_put(seki_tenant *tenant, const seki_tenant_profile *profiles, uint64_t count);
+uint64_t seki_tenant_replaced(seki_tenant *tenant);
+
+typedef struct {
+    uint64_t waiting, working;
+    uint64_t wait_ns;              /* as in seki_server_statistics, for a request of this tenant */
+    uint64_t references;           /* certificates kept */
+    uint64_t requests[16];         /* taken, by kind */
+    uint64_t verdicts[512];        /* by reason */
+    uint64_t errors[32];           /* by seki_wire_code */
+    uint64_t latency[256];         /* requests by the time from frame to answer, in units of 128 ns: bucket i < 8 is i units, bucket 8 (e + 1) + m
+                                    * from (8 + m) << e on: steps of an eighth, at most */
+    uint64_t latency_ns;           /* the sum of these times */
+} seki_tenant_statistics;
+
+SEKI_MUST_USE seki_status seki_tenant_read_statistics(seki_tenant *tenant, seki_tenant_statistics *out); /* any thread */
+
+enum { /* what a connection wants, as bits */
+    SEKI_WANTS_ADMISSION = 1, /* a hello came: seki_connection_hello, then seki_connection_admit */
+    SEKI_WANTS_WRITE = 2,     /* seki_connection_take has bytes */
+    SEKI_WANTS_CLOSE = 4,     /* once all that was taken is written, close it */
+    SEKI_WANTS_PAUSE = 8      /* more is waiting to be sent than backlog_bytes: do not read for now */
+};
+
+/* A connection.  `token` comes back from seki_server_answered and is not 0.  Where there is no room for it, it has one error to say and wants
+ * to be closed.  Freed by seki_connection_free: requests that still wait go unanswered, those under way end first. */
+SEKI_MUST_USE seki_status seki_connection_new(seki_server *server, uint64_t token, uint64_t now, seki_connection **out);
+void seki_connection_free(seki_connection *connection);
+
+/* Where the next bytes received belong: *size is not 0. */
+SEKI_MUST_USE seki_status seki_connection_buffer(seki_connection *connection, uint8_t **data, uint64_t *size);
+/* So many bytes were received there. */
+SEKI_MUST_USE seki_status seki_connection_received(seki_connection *connection, uint64_t size, uint64_t now, uint32_t *wants);
+/* The peer sends nothing more: the connection ends when all is answered. */
+SEKI_MUST_USE seki_status seki_connection_ended(seki_connection *connection, uint32_t *wants);
+
+/* The tenant that the hello names. */
+SEKI_MUST_USE seki_status seki_connection_hello(const seki_connection *connection, uint32_t *tenant);
+/* Lets the peer speak for the tenant; NULL: refused.  Goes on with what came behind the hello. */
+SEKI_MUST_USE seki_status seki_connection_admit(seki_connection *connection, seki_tenant *tenant, uint64_t now, uint32_t *wants);
+
+/* All that is to be sent now; *data is good until the next call with this connection.
+ *   unsent  bytes of what was taken before that the system has not taken yet: they count as backlog */
+SEKI_MUST_USE seki_status seki_connection_take(seki_connection *connection, uint64_t unsent, const uint8_t **data, uint64_t *size,
+                                               uint32_t *wants);
 
 /* cdef: end */
 #endif

@@ -15,6 +15,11 @@
 
 enum { SEKI_LOGIN_ROWS = 256 }; /* rows a worker takes at once: 32 groups of lanes, within the L2 cache */
 
+/* What a login brings, borrowed; what it does not bring has length 0, and a pointer that is not NULL. */
+typedef struct {
+    seki_span certificate, intermediates, challenge, signature, binding, transaction, request;
+} seki_login_input;
+
 typedef struct {
     /* the request, borrowed from the batch */
     uint64_t number;

@@ -3,18 +3,18 @@
  * One mutex guards the list of runs and every count; it is held for list operations and thread starts, never
  * while working.  Ranges are taken by an atomic counter of each run.  A run lives on its caller's stack: it is
  * in the list while it has ranges to give, and its caller leaves only when no helper is inside. */
-#define _GNU_SOURCE /* pthread_setname_np, sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity */
 
 #include "pool.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "thread.h"
 
 /* Looks at an atomic before going to sleep, with a pause after each: 5 to 15 µs by CPU, about what falling asleep
  * and being woken cost.  Only where another CPU can change what is looked at. */
@@ -277,9 +277,7 @@ static void *help(void *argument)
     seki_pool *pool = me->pool;
     unsigned worker = me->worker;
     unsigned long generation = atomic_load_explicit(&pool->generation, memory_order_relaxed);
-    char name[16]; /* pthread_setname_np(3): 16 bytes with the final zero */
-    snprintf(name, sizeof name, "sekisho-%u", worker);
-    pthread_setname_np(pthread_self(), name);
+    seki_thread_name("", worker);
     for (run *r; (r = enter_run(pool)) != NULL;) {
         bool more;
         do {
@@ -300,24 +298,14 @@ static void start_helpers(seki_pool *pool, size_t wanted)
         wanted = pool->threads - 1;
     if (pool->started >= wanted)
         return;
-    /* Signals are for the program's own threads; a helper inherits this mask.  Faults that a thread causes itself stay
-     * open, for blocked they kill without the program's handler (a crash report) being asked. */
-    static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
-        sigdelset(&blocked, synchronous[i]);
-    if (pthread_sigmask(SIG_SETMASK, &blocked, &before) != 0)
-        return;
     while (pool->started < wanted) {
         helper *new = &pool->helpers[pool->started];
         new->pool = pool;
         new->worker = pool->started + 1;
-        if (pthread_create(&new->thread, NULL, help, new) != 0)
+        if (!seki_thread_start(&new->thread, help, new))
             break;
         pool->started++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* CPUs that this process may run on: a container's or taskset's count, not the machine's. */

@@ -19,6 +19,7 @@ struct seki_verifier {
 typedef struct {
     seki_verifier *verifier;
     const seki_login_batch *batch;
+    const seki_login_input *inputs;  /* its rows where they lie apart; NULL: they are in the batch's columns */
     bool logins;                     /* false: certificates only, without challenge and signature */
     seki_verdict *out;
     seki_revocation_data revocation; /* of the whole call */
@@ -29,6 +30,11 @@ typedef struct {
     _Atomic uint64_t wasted;         /* signatures checked for chains that were sent and led nowhere */
     _Atomic uint32_t status;
 } seki_login_call;
+
+/* As seki_verify_logins, or where not `logins` as seki_verify_certificates, over rows that lie apart: the batch has no columns.
+ * Neither binding nor transaction in a row where the profile's challenges are foreign. */
+SEKI_MUST_USE seki_status seki_verify_inputs(seki_verifier *verifier, const seki_login_batch *batch, const seki_login_input *inputs,
+                                             bool logins, seki_verdict *out);
 
 /* The fields are there and within their limits. */
 void seki_stage_wire(seki_login_call *call, seki_login_row *rows, size_t count);

@@ -10,6 +10,7 @@
 
 static bool profile_valid(const seki_profile *profile);
 static uint64_t purpose_of(const seki_verifier *verifier);
+static seki_status run_columns(seki_login_call *call);
 static seki_status run(seki_login_call *call);
 static seki_status run_once(seki_login_call *call);
 static void take_back(seki_login_call *call);
@@ -67,7 +68,7 @@ seki_status seki_verify_logins(seki_verifier *verifier, const seki_login_batch *
         || (!own && (seki_column_present(&batch->bindings) || seki_column_present(&batch->transactions))))
         return SEKI_E_ARGUMENT;
     seki_login_call call = {.verifier = verifier, .batch = batch, .logins = true, .out = out};
-    return run(&call);
+    return run_columns(&call);
 }
 
 seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certificate_batch *batch, seki_verdict *out)
@@ -84,6 +85,15 @@ seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certifi
                             .ocsp_of_cas = batch->ocsp_of_cas,
                             .ocsp_of_cas_count = batch->ocsp_of_cas_count};
     seki_login_call call = {.verifier = verifier, .batch = &all, .logins = false, .out = out};
+    return run_columns(&call);
+}
+
+seki_status seki_verify_inputs(seki_verifier *verifier, const seki_login_batch *batch, const seki_login_input *inputs, bool logins,
+                               seki_verdict *out)
+{
+    if (logins && verifier->profile.challenge == SEKI_CHALLENGE_OWN && batch->keys == NULL)
+        return SEKI_E_ARGUMENT;
+    seki_login_call call = {.verifier = verifier, .batch = batch, .inputs = inputs, .logins = logins, .out = out};
     return run(&call);
 }
 
@@ -145,17 +155,30 @@ static bool profile_valid(const seki_profile *profile)
            && mode_valid(profile->p384_mode, SEKI_KEY_P384) && mode_valid(profile->ed25519_mode, SEKI_KEY_ED25519);
 }
 
-static void fill(const seki_login_batch *batch, seki_login_row *row, uint64_t number)
+static seki_login_input input_of(const seki_login_batch *batch, uint64_t number)
 {
+    return (seki_login_input){.certificate = seki_column_row(&batch->certificates, number),
+                              .intermediates = seki_column_row(&batch->intermediates, number),
+                              .challenge = seki_column_row(&batch->challenges, number),
+                              .signature = seki_column_row(&batch->signatures, number),
+                              .binding = seki_column_row(&batch->bindings, number),
+                              .transaction = seki_column_row(&batch->transactions, number),
+                              .request = seki_column_row(&batch->requests, number)};
+}
+
+static void fill(const seki_login_call *call, seki_login_row *row, uint64_t number)
+{
+    const seki_login_batch *batch = call->batch;
     row->number = number;
     row->at = batch->at[number * batch->at_stride];
-    row->certificate = seki_column_row(&batch->certificates, number);
-    row->intermediates = seki_column_row(&batch->intermediates, number);
-    row->challenge = seki_column_row(&batch->challenges, number);
-    row->signature = seki_column_row(&batch->signatures, number);
-    row->binding = seki_column_row(&batch->bindings, number);
-    row->transaction = seki_column_row(&batch->transactions, number);
-    row->request = seki_column_row(&batch->requests, number);
+    seki_login_input input = call->inputs != NULL ? call->inputs[number] : input_of(batch, number);
+    row->certificate = input.certificate;
+    row->intermediates = input.intermediates;
+    row->challenge = input.challenge;
+    row->signature = input.signature;
+    row->binding = input.binding;
+    row->transaction = input.transaction;
+    row->request = input.request;
     row->reason = SEKI_NOT_DECIDED;
     row->backend = SEKI_BACKEND_NONE;
     row->flags = 0;
@@ -198,7 +221,7 @@ static void judge_range(seki_login_call *call, seki_workspace *space, size_t fro
 {
     seki_login_row *rows = space->login.rows;
     for (size_t i = 0; i < count; i++)
-        fill(call->batch, &rows[i], from + i);
+        fill(call, &rows[i], from + i);
     seki_stage_wire(call, rows, count);
     if (call->logins)
         seki_stage_challenge(call, rows, count);
@@ -256,13 +279,19 @@ static bool statements_valid(const seki_login_batch *batch)
            && seki_ocsp_statements_valid(batch->ocsp_of_cas, batch->ocsp_of_cas_count);
 }
 
-static seki_status run(seki_login_call *call)
+static seki_status run_columns(seki_login_call *call)
 {
     const seki_login_batch *batch = call->batch;
     if (batch->rows > SEKI_ROWS_MAX || batch->at == NULL || batch->at_stride > 1
         || !seki_column_valid(&batch->certificates, batch->rows, false)
         || !seki_column_valid(&batch->intermediates, batch->rows, true) || !statements_valid(batch))
         return SEKI_E_ARGUMENT;
+    return run(call);
+}
+
+static seki_status run(seki_login_call *call)
+{
+    const seki_login_batch *batch = call->batch;
     if (batch->rows == 0)
         return SEKI_OK;
     bool claims = call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN;

@@ -54,6 +54,15 @@ def test_cache(tmp_path: Path) -> None:
         assert all(row["value"] >= 0 for row in report["rows"])
 
 
+def test_server(tmp_path: Path) -> None:
+    code, report = _run(tmp_path, "server", "--quick", "--rounds", "1")
+    assert (code, report["wrong"]) == (0, 0)
+    assert [row["unit"] for row in report["rows"]] == ["us CPU a login", "us CPU a login", "x", "logins/s", "ms", "ms"]
+    ours, library, ratio = (row["value"] for row in report["rows"][:3])
+    assert ratio == pytest.approx(ours / library, abs=0.001)
+    assert all(row["value"] > 0 for row in report["rows"])
+
+
 def test_revocation(tmp_path: Path) -> None:
     code, report = _run(tmp_path, "revocation", "--quick", "--folder", str(tmp_path / "lists"))
     assert (code, report["wrong"]) == (0, 0)

@@ -1,0 +1,199 @@
+"""A server's life: sockets, signals, reloads, and an end at which nobody is left without an answer.
+
+SIGHUP            reads the configuration again; what is wrong with it is told, and then the one before stays in force
+SIGTERM, SIGINT   takes nothing new, answers what was begun within limits.drain_s, and ends with 0
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sqlite3
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import uvloop
+
+from sekisho.revocation.snapshot import SnapshotError
+from sekisho.server.config import Config, ConfigError, TcpConfig
+from sekisho.server.logs import log_to_standard_error
+from sekisho.server.sidecar.http import HttpServer
+from sekisho.server.sidecar.service import Service
+from sekisho.server.sockets import UnixSocket, tcp_socket
+from sekisho.server.systemd import activated, notify
+from sekisho.server.tenants import Tenants
+from sekisho.server.wire import Listener, WireServer
+
+__all__ = ["serve"]
+
+log = logging.getLogger("sekisho.run")
+
+FIXED: Final = ("socket", "tcp", "http", "grpc", "engine", "claims", "test")
+"""Tables that a reload cannot change, for sockets, caches and claims are made once."""
+
+
+class _Part(Protocol):
+    """Something that answers."""
+
+    async def start(self) -> None:
+        """Takes connections, from when it returns."""
+
+    async def drain(self) -> None:
+        """Takes nothing new, and returns when what was begun has its answer."""
+
+
+def serve(config: Config) -> None:
+    """Answers until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: what the configuration names cannot be opened.
+        OSError: the system refused a file or a socket.
+    """
+    log_to_standard_error(config.log.level)
+    with uvloop_runner() as runner:
+        runner.run(_Life(config).live())
+
+
+def uvloop_runner() -> asyncio.Runner:
+    """A runner with uvloop's event loop."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+class _Life:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._service = Service(Tenants.open(config))
+        self._wire: WireServer | None = None
+        self._end = asyncio.Event()
+        self._closing: list[Callable[[], object]] = []
+
+    async def live(self) -> None:
+        loop = asyncio.get_running_loop()
+        parts = self._parts()
+        for part in parts:
+            await part.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end.set)
+        reloading: set[asyncio.Task[None]] = set()
+
+        def begin_reload() -> None:
+            task = loop.create_task(self._reload())
+            reloading.add(task)
+            task.add_done_callback(reloading.discard)
+
+        if self._config.file is not None:
+            loop.add_signal_handler(signal.SIGHUP, begin_reload)
+        refreshing = loop.create_task(self._refresh())
+        notify("READY=1", f"STATUS={len(self._service.tenants)} tenants")
+        log.info("ready")
+        await self._end.wait()
+        notify("STOPPING=1")
+        log.info("draining")
+        self._service.draining = True
+        refreshing.cancel()
+        await asyncio.gather(*(part.drain() for part in parts))
+        for close in self._closing:
+            close()
+        self._service.close()
+        log.info("ended")
+
+    def _parts(self) -> list[_Part]:
+        config, handed = self._config, activated()
+        parts: list[_Part] = []
+        if config.socket is not None or config.tcp is not None:
+            self._wire = WireServer(
+                self._service.tenants, list(self._listeners(handed)), config.limits, threads=config.engine.threads
+            )
+            parts.append(self._wire)
+        if config.http is not None:
+            if "http" in handed:
+                sockets = handed["http"]
+            elif config.http.path is not None:
+                made = UnixSocket(config.http.path, config.http.mode, config.http.group)
+                self._closing.append(made.remove)
+                sockets = [made.socket]
+            else:
+                assert config.http.listen is not None  # noqa: S101 - the configuration has one of the two
+                sockets = [tcp_socket(config.http.listen)]
+            parts.append(HttpServer(self._service, sockets))
+        hops = [(hop, hop.grpc) for tenant in config.tenants for hop in tenant.hops if hop.grpc is not None]
+        if hops or config.grpc.health is not None:
+            from sekisho.server.sidecar.envoy import GrpcServer  # noqa: PLC0415 - 0.3 s and 20 MB that few need
+
+            parts += [GrpcServer(self._service, path, hop.grpc_mode, hop.grpc_group, hop.name) for hop, path in hops]
+            if config.grpc.health is not None:
+                parts.append(GrpcServer(self._service, config.grpc.health, 0o660, None, None))
+        return parts
+
+    def _listeners(self, handed: dict[str, list[socket.socket]]) -> Iterator[Listener]:
+        """Where the binary protocol is spoken."""
+        unix, tcp = self._config.socket, self._config.tcp
+        if unix is not None and "socket" in handed:
+            yield from map(Listener.unix, handed["socket"])
+        elif unix is not None:
+            made = UnixSocket(unix.path, unix.mode, unix.group)
+            self._closing.append(made.remove)
+            yield Listener.unix(made.socket)
+        if tcp is not None:
+            sockets = handed["tcp"] if "tcp" in handed else [tcp_socket(tcp.listen)]
+            for listening in sockets:
+                yield _tls_listener(listening, tcp)
+
+    async def _reload(self) -> None:
+        """Puts the file's present content in force, or says why not."""
+        service, file = self._service, self._config.file
+        assert file is not None  # noqa: S101 - else there is no handler
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            tenants = await asyncio.get_running_loop().run_in_executor(
+                None, _opened, file, self._config, service.tenants
+            )
+        except (ConfigError, OSError) as error:
+            service.metrics.reload_failed.set(1)
+            log.error("not reloaded, and what was in force stays so: %s", error)
+        else:
+            service.reload(tenants)
+            if self._wire is not None:
+                self._wire.replace(tenants)
+            service.metrics.reload_failed.set(0)
+            log.info("reloaded")
+        notify("READY=1")
+
+    async def _refresh(self) -> None:
+        """Puts in force what the revocation store has by now, again and again."""
+        loop = asyncio.get_running_loop()
+        while True:
+            tenants = self._service.tenants
+            await asyncio.sleep(tenants.config.revocation.refresh)
+            try:
+                if await loop.run_in_executor(None, tenants.refresh):
+                    snapshot: Any = tenants.store.revocation.id if tenants.store is not None else None
+                    log.info("new revocation data in force", extra={"snapshot": snapshot})
+            except (SnapshotError, sqlite3.Error, OSError) as error:
+                if tenants is self._service.tenants:  # else a reload has closed it
+                    log.error("revocation data was not refreshed: %s", error)
+
+
+def _tls_listener(listening: socket.socket, config: TcpConfig) -> Listener:
+    try:
+        return Listener.tcp(listening, config)
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"tcp: certificate, key or clients cannot be used: {error}") from None
+
+
+def _opened(file: Path, fixed: Config, before: Tenants) -> Tenants:
+    config = Config.load(file)
+    changed = [name for name in FIXED if getattr(config, name) != getattr(fixed, name)]
+    changed += ["grpc of hops"] if _hop_sockets(config) != _hop_sockets(fixed) else []
+    if changed:
+        raise ConfigError(f"{', '.join(changed)}: a change of these wants a restart")
+    return Tenants.open(config, before=before)
+
+
+def _hop_sockets(config: Config) -> set[tuple[str, Path]]:
+    return {(hop.name, hop.grpc) for tenant in config.tenants for hop in tenant.hops if hop.grpc is not None}

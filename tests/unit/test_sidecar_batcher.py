@@ -1,0 +1,131 @@
+"""Requests that wait are verified together, get their own answers, and are turned away when there is no room."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from sekisho.reasons import Reason
+from sekisho.server.sidecar.batcher import Admission, Batcher, Overloaded
+from sekisho.verdicts import LOGIN_VERDICT, Verdicts
+
+
+class Judge:
+    """Answers each number with itself, when it is let; remembers its calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.fault: Exception | None = None
+
+    def __call__(self, rows: Sequence[int]) -> Verdicts:
+        self.calls.append(list(rows))
+        assert self.gate.wait(30)
+        if self.fault is not None:
+            raise self.fault
+        array = np.zeros(len(rows), dtype=LOGIN_VERDICT)
+        array["snapshot"] = rows
+        return Verdicts(array, Reason.CERTIFICATE_OK)
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as made:
+        yield made
+
+
+def batcher(judge: Judge, executor: ThreadPoolExecutor, *, rows_max: int = 100, batch_rows: int = 8) -> Batcher[int]:
+    return Batcher(judge, executor=executor, admission=Admission(rows_max, 1.0), batch_rows=batch_rows)
+
+
+def test_what_came_together_is_one_call_and_each_gets_its_own(executor: ThreadPoolExecutor) -> None:
+    judge = Judge()
+
+    async def ask() -> None:
+        asked = batcher(judge, executor)
+        answers = await asyncio.gather(*(asked.ask([number, number + 100]) for number in range(4)))
+        assert [answer["snapshot"].tolist() for answer in answers] == [[n, n + 100] for n in range(4)]
+
+    asyncio.run(ask())
+    assert judge.calls == [[0, 100, 1, 101, 2, 102, 3, 103]]
+
+
+def test_while_one_call_runs_others_gather_for_the_next(executor: ThreadPoolExecutor) -> None:
+    judge = Judge()
+
+    async def ask() -> None:
+        asked = batcher(judge, executor, batch_rows=4)
+        judge.gate.clear()
+        first = asked.ask([0])
+        while not judge.calls:
+            await asyncio.sleep(0.001)
+        rest = [asked.ask([number]) for number in range(1, 7)]
+        large = asked.ask(list(range(10, 20)))  # more than a batch: a call of its own
+        judge.gate.set()
+        answers = await asyncio.gather(first, *rest, large)
+        assert [number for answer in answers for number in answer["snapshot"].tolist()] == [*range(7), *range(10, 20)]
+
+    asyncio.run(ask())
+    assert judge.calls == [[0], [1, 2, 3, 4], [5, 6], [*range(10, 20)]]
+
+
+def test_there_is_an_end_to_what_waits(executor: ThreadPoolExecutor) -> None:
+    judge = Judge()
+
+    async def ask() -> None:
+        asked = batcher(judge, executor, rows_max=3)
+        with pytest.raises(Overloaded):
+            asked.ask([1, 2, 3, 4])
+        judge.gate.clear()
+        waiting = [asked.ask([1]), asked.ask([2, 3])]
+        with pytest.raises(Overloaded):
+            asked.ask([4])
+        judge.gate.set()
+        await asyncio.gather(*waiting)
+        assert (await asked.ask([5]))["snapshot"].tolist() == [5]
+
+    asyncio.run(ask())
+    assert 4 not in [row for call in judge.calls for row in call]
+
+
+def test_whoever_would_wait_too_long_is_told_at_once(executor: ThreadPoolExecutor) -> None:
+    judge = Judge()
+
+    async def ask() -> None:
+        asked = Batcher(judge, executor=executor, admission=Admission(100, 0.0), batch_rows=8)
+        await asked.ask([1])  # now it knows that a row takes time
+        judge.gate.clear()
+        waiting = asked.ask([2])
+        with pytest.raises(Overloaded):
+            asked.ask([3])
+        judge.gate.set()
+        await waiting
+
+    asyncio.run(ask())
+
+
+def test_a_client_that_goes_away_and_a_call_that_fails(executor: ThreadPoolExecutor) -> None:
+    judge = Judge()
+
+    async def ask() -> None:
+        admission = Admission(100, 1.0)
+        asked = Batcher(judge, executor=executor, admission=admission, batch_rows=8)
+        gone, stays = asked.ask([1]), asked.ask([2])
+        gone.cancel()
+        assert (await stays)["snapshot"].tolist() == [2]
+        judge.fault = RuntimeError("a fault")
+        gone, stays = asked.ask([3]), asked.ask([4])
+        gone.cancel()
+        with pytest.raises(RuntimeError):
+            await stays
+        judge.fault = None
+        assert (await asked.ask([5]))["snapshot"].tolist() == [5]
+        assert admission.waiting == 0
+
+    asyncio.run(ask())
