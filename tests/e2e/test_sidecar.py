@@ -285,6 +285,17 @@ def test_there_is_an_end_to_a_body_and_to_what_waits(folder: Path) -> None:
         assert sidecar.metric('sekisho_requests_refused_total{why="overloaded"}') == 1
 
 
+def test_there_is_an_end_to_connections(folder: Path) -> None:
+    sidecar = Sidecar(folder, CONFIGURATION.replace("[test]", "[limits]\nconnections = 2\n[test]"))
+    with running(sidecar), sidecar.client() as first, sidecar.client() as second, sidecar.client() as third:
+        assert [one.get("/livez").status_code for one in (first, second)] == [200, 200]
+        answer = third.get("/auth/front", headers={"x-client-cert": text(a_citizen().certificate())})
+        assert (answer.status_code, answer.headers["sekisho-verdict"]) == (503, "overloaded")
+        assert int(answer.headers["retry-after"]) > 0
+        first.close()
+        wait_until(lambda: third.get("/livez").status_code == 200, sidecar)
+
+
 def test_other_paths_and_methods(city: httpx.Client) -> None:
     assert city.get("/v1/logins").status_code == 405
     assert city.get("/").status_code == city.get("/auth").status_code == 404
