@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sekisho.reasons import Reason
-from sekisho.server.sidecar.batcher import Admission, Answers, Batcher, Overloaded
+from sekisho.server.sidecar.batcher import AT_ONCE_ROWS, Admission, Answers, Batcher, Overloaded
 from sekisho.verdicts import LOGIN_VERDICT, Verdicts
 
 
@@ -135,25 +135,31 @@ def test_a_client_that_goes_away_and_a_call_that_fails(executor: ThreadPoolExecu
     asyncio.run(ask())
 
 
-def test_a_few_rows_are_not_worth_a_thread(executor: ThreadPoolExecutor) -> None:
+def test_what_takes_less_than_a_thread_is_done_at_once(executor: ThreadPoolExecutor) -> None:
     judge = Judge()
-    threads: set[int] = set()
+    threads: list[int] = []
 
     def verify(rows: Sequence[int]) -> Verdicts:
-        threads.add(threading.get_ident())
+        threads.append(threading.get_ident())
         return judge(rows)
 
     async def ask() -> None:
-        asked = Batcher(verify, executor=executor, admission=Admission(100, 1.0), batch_rows=8, at_once=2)
-        answers = await asyncio.gather(asked.ask([1]), asked.ask([2]))
-        assert [numbers(answer) for answer in answers] == [[1], [2]]
-        assert threads == {threading.get_ident()}
+        here = threading.get_ident()
+        asked = Batcher(verify, executor=executor, admission=Admission(1000, 1.0), batch_rows=1000, at_once=3600.0)
+        await asked.ask([1])  # nobody knows yet how long it takes
+        assert threads.pop() != here
+        answers = await asyncio.gather(asked.ask([2]), asked.ask([3]))
+        assert [numbers(answer) for answer in answers] == [[2], [3]]
+        assert threads == [here]
         judge.fault = RuntimeError("a fault")
         with pytest.raises(RuntimeError):
-            await asked.ask([3])
+            await asked.ask([4])
         judge.fault = None
-        assert numbers(await asked.ask([1, 2, 3])) == [1, 2, 3]
-        assert len(threads) == 2
+        assert numbers(await asked.ask([*range(AT_ONCE_ROWS + 1)])) == [*range(AT_ONCE_ROWS + 1)]
+        assert (threads.pop() != here, threads) == (True, [here, here])
+        slow = Batcher(verify, executor=executor, admission=Admission(1000, 1.0), batch_rows=1000, at_once=1e-9)
+        for _ in range(2):
+            await slow.ask([1])
+            assert threads.pop() != here
 
     asyncio.run(ask())
-    assert judge.calls == [[1, 2], [3], [1, 2, 3]]

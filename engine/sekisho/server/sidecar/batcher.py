@@ -21,6 +21,10 @@ Answers: TypeAlias = list[tuple[int, int, int, int, int, int]]
 RATE_MEMORY: Final = 0.2
 """Weight of the newest batch in the running mean of seconds a row: the last ten batches or so count."""
 
+AT_ONCE_ROWS: Final = 64
+"""Rows of a call that is made where it is asked, at most: should each take a millisecond after all, the loop stands still for
+less than a tenth of a second, once."""
+
 
 class Overloaded(Exception):
     """There is no room for a request, or it would wait longer than anybody waits for an answer. Nothing was looked at."""
@@ -49,7 +53,8 @@ class Batcher(Generic[Row]):
         admission: shared by all batchers of a server.
         batch_rows: rows of a native call, at most; a request that has more is a call of its own.
         observe: told of each call: rows, and seconds it took.
-        at_once: calls of so many rows and fewer are made where they are asked, since to wake a thread would take longer.
+        at_once: seconds; a call that will take less, by those before it, is made where it is asked, since to wake a thread
+            would take longer; 0: none is.
 
     Belongs to the event loop of the thread that calls it.
     """
@@ -62,7 +67,7 @@ class Batcher(Generic[Row]):
         admission: Admission,
         batch_rows: int,
         observe: Callable[[int, float], None] = lambda rows, seconds: None,
-        at_once: int = 0,
+        at_once: float = 0.0,
     ) -> None:
         self._verify = verify
         self._executor = executor
@@ -101,7 +106,8 @@ class Batcher(Generic[Row]):
             taken.append(self._waiting.popleft())
             rows += len(taken[-1][0])
         asked = [row for part, _ in taken for row in part]
-        if rows > self._at_once:
+        known = self._seconds_a_row > 0.0
+        if not known or rows > AT_ONCE_ROWS or rows * self._seconds_a_row > self._at_once:
             work = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, asked)
             work.add_done_callback(lambda done: self._end(taken, rows, done))
             return
