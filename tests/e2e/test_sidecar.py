@@ -369,6 +369,27 @@ def test_it_is_ready_when_there_is_revocation_data(folder: Path) -> None:
     town.store.close()
 
 
+def test_health_over_grpc_is_what_readyz_says(folder: Path) -> None:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    (folder / "store").mkdir(mode=0o700)
+    unready = f'[revocation]\nstore = "store"\n{CONFIGURATION}'.replace("[test]\n", "").replace(f"at = {AT}\n", "")
+    unready = unready.replace('"client-auth-test"]', '"client-auth"]').replace('profile = "client-auth-test"', "")
+    serving = health_pb2.HealthCheckResponse.ServingStatus
+    for text_, status in ((CONFIGURATION, serving.SERVING), (unready, serving.NOT_SERVING)):
+        sidecar = Sidecar(folder, text_ + '[grpc]\nhealth = "health.sock"\n')
+        with running(sidecar), grpc.insecure_channel(f"unix:{folder}/health.sock") as channel:
+            assert stat.S_IMODE((folder / "health.sock").stat().st_mode) == 0o660
+            health = health_pb2_grpc.HealthStub(channel)
+            assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status == status
+            assert (sidecar.get("/readyz").status_code == 200) == (status == serving.SERVING)
+            with pytest.raises(grpc.RpcError) as caught:
+                health.Check(health_pb2.HealthCheckRequest(service="another"), timeout=20)
+            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert not (folder / "health.sock").exists()
+
+
 def test_metrics_name_nobody(sidecar: Sidecar, city: httpx.Client) -> None:
     asked(city, "/v1/logins", {"logins": [a_login(city)]})
     found = sidecar.get("/metrics").text
