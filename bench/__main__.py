@@ -37,6 +37,7 @@ def main() -> None:
     python -m bench cache --certificates 330000      memory and hit rate of the parsing cache
     python -m bench revocation                       a nation's CRLs built, looked up, swapped; one CRL beside peers
     python -m bench server                           a login over the socket beside a login in the library
+    python -m bench sidecar                          a gateway's question, beside handlers that look at nothing
     python -m bench peers                            which peers are here, and how to get the others
     """
 
@@ -230,6 +231,40 @@ def server(**given: Any) -> None:
     options = _options(given, ("rsa2048",), batches=(1024,), keys=256 if quick else 4096)
     report = _report("server", options, {"certificates": options.keys, "connections": bench.CONNECTIONS})
     _run(report, options, bench.benchmark, bench.steps(options), given["json_path"])
+
+
+@main.command()
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there too."
+)
+@click.option(
+    "--case", "cases", type=click.Choice(("auth", "envoy")), multiple=True, help="Only this; may be repeated."
+)
+@click.option("--rounds", type=click.IntRange(1, 1000), help="Interleaved rounds.  [default: 7; 3 with --quick]")
+@click.option("--quick", is_flag=True, help="Shorter rounds: to see that it runs, not to quote.")
+def sidecar(*, json_path: Path | None, cases: tuple[str, ...], rounds: int | None, quick: bool) -> None:
+    """A gateway's question over a Unix socket: /auth over HTTP, and Envoy's over gRPC, of one certificate seen before.
+
+    The peers are empty handlers of the same frameworks: one without a router, as our own way for gateways has none, and
+    Starlette's. Rates are per CPU second of the server's process; the load comes from h2load.
+    """
+    from bench import sidecar as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    given: dict[str, Any] = {
+        "quick": quick,
+        "threads": "1",
+        "cases": cases,
+        "batches": (),
+        "rounds": rounds,
+        "peers": (),
+        "clock": "cpu",
+    }
+    options = _options(given, bench.CASES, batches=(1,), keys=1)
+    report = _report("sidecar", options, {"connections": bench.CONNECTIONS, "streams": bench.STREAMS})
+    try:
+        _run(report, options, bench.benchmark, bench.steps(options.cases), json_path)
+    except bench.Missing as missing:
+        raise click.ClickException(str(missing)) from None
 
 
 @main.command()

@@ -6,6 +6,7 @@ import base64
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,8 +26,12 @@ BIND_DN, PASSWORD = f"cn=reader,{SUFFIX}", "open sesame"
 
 
 def program(name: str) -> str:
-    """Where it is; Debian keeps servers out of users' PATH."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    """Where it is: some come from PyPI, and Debian keeps servers out of users' PATH."""
+    found = (
+        shutil.which(name, path=str(Path(sys.executable).parent))
+        or shutil.which(name)
+        or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    )
     assert found is not None, f"{name} is missing: .ci/system-packages peers"
     return found
 

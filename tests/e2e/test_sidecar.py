@@ -285,9 +285,21 @@ def test_there_is_an_end_to_a_body_and_to_what_waits(folder: Path) -> None:
         assert sidecar.metric('sekisho_requests_refused_total{why="overloaded"}') == 1
 
 
+def test_there_is_an_end_to_connections(folder: Path) -> None:
+    sidecar = Sidecar(folder, CONFIGURATION.replace("[test]", "[limits]\nconnections = 2\n[test]"))
+    with running(sidecar), sidecar.client() as first, sidecar.client() as second, sidecar.client() as third:
+        assert [one.get("/livez").status_code for one in (first, second)] == [200, 200]
+        answer = third.get("/auth/front", headers={"x-client-cert": text(a_citizen().certificate())})
+        assert (answer.status_code, answer.headers["sekisho-verdict"]) == (503, "overloaded")
+        assert int(answer.headers["retry-after"]) > 0
+        first.close()
+        wait_until(lambda: third.get("/livez").status_code == 200, sidecar)
+
+
 def test_other_paths_and_methods(city: httpx.Client) -> None:
     assert city.get("/v1/logins").status_code == 405
-    assert city.get("/").status_code == city.get("/auth/").status_code == 404
+    assert city.get("/").status_code == city.get("/auth").status_code == 404
+    assert city.get("/auth/").status_code == 403
 
 
 # ---- OpenAPI, probes, metrics ----------------------------------------------------------------------------
@@ -306,12 +318,13 @@ def test_the_document_has_every_route_and_no_other(folder: Path, monkeypatch: py
     from sekisho.server.tenants import Tenants
 
     service = Service(Tenants.open(Config.from_toml(CONFIGURATION, folder=folder)))
-    routes = {route.path: route.methods for route in application(service).routes if isinstance(route, Route)}
+    routes = {route.path: route.methods for route in application(service).others.routes if isinstance(route, Route)}
     service.close()
     told = document()["paths"]
-    assert set(routes) - {"/auth/{hop}/{rest:path}"} == set(told)
-    for path, methods in told.items():
-        assert routes[path] is None or {method.upper() for method in methods} <= (routes[path] or set()), path
+    assert set(told) - set(routes) == {"/auth/{hop}"}  # which has no router
+    assert set(routes) < set(told)
+    for path, methods in routes.items():
+        assert {method.upper() for method in told[path]} <= (methods or set()), path
     assert {path for path, *_ in OPERATIONS} == {path for path in told if path.startswith("/v1/")}
 
 
@@ -354,6 +367,27 @@ def test_it_is_ready_when_there_is_revocation_data(folder: Path) -> None:
         assert sidecar.get("/readyz").status_code == 200
         assert sidecar.get("/auth/front", good).headers["sekisho-verdict"] == "revocation-stale"
     town.store.close()
+
+
+def test_health_over_grpc_is_what_readyz_says(folder: Path) -> None:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    (folder / "store").mkdir(mode=0o700)
+    unready = f'[revocation]\nstore = "store"\n{CONFIGURATION}'.replace("[test]\n", "").replace(f"at = {AT}\n", "")
+    unready = unready.replace('"client-auth-test"]', '"client-auth"]').replace('profile = "client-auth-test"', "")
+    serving = health_pb2.HealthCheckResponse.ServingStatus
+    for text_, status in ((CONFIGURATION, serving.SERVING), (unready, serving.NOT_SERVING)):
+        sidecar = Sidecar(folder, text_ + '[grpc]\nhealth = "health.sock"\n')
+        with running(sidecar), grpc.insecure_channel(f"unix:{folder}/health.sock") as channel:
+            assert stat.S_IMODE((folder / "health.sock").stat().st_mode) == 0o660
+            health = health_pb2_grpc.HealthStub(channel)
+            assert health.Check(health_pb2.HealthCheckRequest(), timeout=20).status == status
+            assert (sidecar.get("/readyz").status_code == 200) == (status == serving.SERVING)
+            with pytest.raises(grpc.RpcError) as caught:
+                health.Check(health_pb2.HealthCheckRequest(service="another"), timeout=20)
+            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert not (folder / "health.sock").exists()
 
 
 def test_metrics_name_nobody(sidecar: Sidecar, city: httpx.Client) -> None:

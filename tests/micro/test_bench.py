@@ -86,3 +86,11 @@ def test_ratios_are_of_each_round() -> None:
     assert ours.ratio(theirs)[0] == 2.0
     assert spread([1.0]) == 0.0
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 3)
+
+
+def test_sidecar(tmp_path: Path) -> None:
+    code, report = _run(tmp_path, "sidecar", "--quick", "--rounds", "1")
+    assert (code, report["wrong"]) == (0, 0)
+    peers = {(row["case"], row["peer"]) for row in report["rows"] if "peer" in row}
+    assert peers == {("auth", "uvicorn-empty"), ("auth", "starlette-empty"), ("envoy", "grpc-empty")}
+    assert {row["percentile"] for row in report["rows"] if "value" in row} == {50, 99}

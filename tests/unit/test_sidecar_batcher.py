@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sekisho.reasons import Reason
-from sekisho.server.sidecar.batcher import Admission, Batcher, Overloaded
+from sekisho.server.sidecar.batcher import AT_ONCE_ROWS, Admission, Answers, Batcher, Overloaded
 from sekisho.verdicts import LOGIN_VERDICT, Verdicts
 
 
@@ -34,6 +34,10 @@ class Judge:
         return Verdicts(array, Reason.CERTIFICATE_OK)
 
 
+def numbers(answers: Answers) -> list[int]:
+    return [row[-1] for row in answers]
+
+
 @pytest.fixture
 def executor() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(2) as made:
@@ -50,7 +54,7 @@ def test_what_came_together_is_one_call_and_each_gets_its_own(executor: ThreadPo
     async def ask() -> None:
         asked = batcher(judge, executor)
         answers = await asyncio.gather(*(asked.ask([number, number + 100]) for number in range(4)))
-        assert [answer["snapshot"].tolist() for answer in answers] == [[n, n + 100] for n in range(4)]
+        assert [numbers(answer) for answer in answers] == [[n, n + 100] for n in range(4)]
 
     asyncio.run(ask())
     assert judge.calls == [[0, 100, 1, 101, 2, 102, 3, 103]]
@@ -69,7 +73,7 @@ def test_while_one_call_runs_others_gather_for_the_next(executor: ThreadPoolExec
         large = asked.ask(list(range(10, 20)))  # more than a batch: a call of its own
         judge.gate.set()
         answers = await asyncio.gather(first, *rest, large)
-        assert [number for answer in answers for number in answer["snapshot"].tolist()] == [*range(7), *range(10, 20)]
+        assert [number for answer in answers for number in numbers(answer)] == [*range(7), *range(10, 20)]
 
     asyncio.run(ask())
     assert judge.calls == [[0], [1, 2, 3, 4], [5, 6], [*range(10, 20)]]
@@ -88,7 +92,7 @@ def test_there_is_an_end_to_what_waits(executor: ThreadPoolExecutor) -> None:
             asked.ask([4])
         judge.gate.set()
         await asyncio.gather(*waiting)
-        assert (await asked.ask([5]))["snapshot"].tolist() == [5]
+        assert numbers(await asked.ask([5])) == [5]
 
     asyncio.run(ask())
     assert 4 not in [row for call in judge.calls for row in call]
@@ -118,14 +122,44 @@ def test_a_client_that_goes_away_and_a_call_that_fails(executor: ThreadPoolExecu
         asked = Batcher(judge, executor=executor, admission=admission, batch_rows=8)
         gone, stays = asked.ask([1]), asked.ask([2])
         gone.cancel()
-        assert (await stays)["snapshot"].tolist() == [2]
+        assert numbers(await stays) == [2]
         judge.fault = RuntimeError("a fault")
         gone, stays = asked.ask([3]), asked.ask([4])
         gone.cancel()
         with pytest.raises(RuntimeError):
             await stays
         judge.fault = None
-        assert (await asked.ask([5]))["snapshot"].tolist() == [5]
+        assert numbers(await asked.ask([5])) == [5]
         assert admission.waiting == 0
+
+    asyncio.run(ask())
+
+
+def test_what_takes_less_than_a_thread_is_done_at_once(executor: ThreadPoolExecutor) -> None:
+    judge = Judge()
+    threads: list[int] = []
+
+    def verify(rows: Sequence[int]) -> Verdicts:
+        threads.append(threading.get_ident())
+        return judge(rows)
+
+    async def ask() -> None:
+        here = threading.get_ident()
+        asked = Batcher(verify, executor=executor, admission=Admission(1000, 1.0), batch_rows=1000, at_once=3600.0)
+        await asked.ask([1])  # nobody knows yet how long it takes
+        assert threads.pop() != here
+        answers = await asyncio.gather(asked.ask([2]), asked.ask([3]))
+        assert [numbers(answer) for answer in answers] == [[2], [3]]
+        assert threads == [here]
+        judge.fault = RuntimeError("a fault")
+        with pytest.raises(RuntimeError):
+            await asked.ask([4])
+        judge.fault = None
+        assert numbers(await asked.ask([*range(AT_ONCE_ROWS + 1)])) == [*range(AT_ONCE_ROWS + 1)]
+        assert (threads.pop() != here, threads) == (True, [here, here])
+        slow = Batcher(verify, executor=executor, admission=Admission(1000, 1.0), batch_rows=1000, at_once=1e-9)
+        for _ in range(2):
+            await slow.ask([1])
+            assert threads.pop() != here
 
     asyncio.run(ask())

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from sekisho.challenges import LIFETIME_MAX
 from sekisho.reasons import Advice, Blame, Reason
 from sekisho.server.sidecar.answers import retry_after
+from sekisho.server.sidecar.batcher import Answers
 from sekisho.server.sidecar.desk import LoginRow, Overloaded
 from sekisho.server.sidecar.peer import peer_of
 from sekisho.server.sidecar.service import Service
@@ -233,9 +234,9 @@ class Api:
             # Says where and what is wanted, never the value.
             raise ProblemError(422, "malformed", str(error)) from None
 
-    def _verdicts(self, tenant: Tenant, kind: str, wanted: Reason, found: Any) -> Response:
+    def _verdicts(self, tenant: Tenant, kind: str, wanted: Reason, found: Answers) -> Response:
         answers = []
-        for row in found.tolist():
+        for row in found:
             self._service.metrics.count(tenant.name, kind, row[0])
             answers.append(_verdict(row, wanted))
         return _json(200, VerdictsAnswer(answers))

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sekisho.server.sidecar.api import JSON, OPERATIONS, Api, guarded
 from sekisho.server.sidecar.gateways import Gateways
@@ -22,9 +23,9 @@ __all__ = ["application"]
 _DOCUMENT: Final = msgspec.json.encode(document())
 
 
-def application(service: Service) -> Starlette:
+def application(service: Service) -> _Front:
     """The ASGI application over a service."""
-    gateways, api = Gateways(service), Api(service)
+    api = Api(service)
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -39,10 +40,8 @@ def application(service: Service) -> Starlette:
     async def openapi(_: Request) -> Response:
         return Response(_DOCUMENT, media_type=JSON)
 
-    return Starlette(
+    others = Starlette(
         routes=[
-            Route("/auth/{hop}", gateways),
-            Route("/auth/{hop}/{rest:path}", gateways),
             *(
                 Route(path, guarded(service, method, getattr(api, method)), methods=["POST"])
                 for path, method, _, _ in OPERATIONS
@@ -53,3 +52,16 @@ def application(service: Service) -> Starlette:
             Route("/openapi.json", openapi),
         ]
     )
+
+    return _Front(Gateways(service), others)
+
+
+class _Front:
+    """Lets gateways straight through: their question is asked with every page of an application, and needs no router."""
+
+    def __init__(self, gateways: ASGIApp, others: Starlette) -> None:
+        self._gateways = gateways
+        self.others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._gateways if scope["path"].startswith("/auth/") else self.others)(scope, receive, send)

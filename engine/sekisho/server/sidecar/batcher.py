@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from time import perf_counter
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from sekisho.verdicts import Verdicts
 
@@ -15,8 +15,15 @@ __all__ = ["Admission", "Batcher", "Overloaded"]
 
 Row = TypeVar("Row")
 
+Answers: TypeAlias = list[tuple[int, int, int, int, int, int]]
+"""Reason, backend, flags, age of the revocation data, handle of the certificate, id of the snapshot; for each row."""
+
 RATE_MEMORY: Final = 0.2
 """Weight of the newest batch in the running mean of seconds a row: the last ten batches or so count."""
+
+AT_ONCE_ROWS: Final = 64
+"""Rows of a call that is made where it is asked, at most: should each take a millisecond after all, the loop stands still for
+less than a tenth of a second, once."""
 
 
 class Overloaded(Exception):
@@ -46,6 +53,8 @@ class Batcher(Generic[Row]):
         admission: shared by all batchers of a server.
         batch_rows: rows of a native call, at most; a request that has more is a call of its own.
         observe: told of each call: rows, and seconds it took.
+        at_once: seconds; a call that will take less, by those before it, is made where it is asked, since to wake a thread
+            would take longer; 0: none is.
 
     Belongs to the event loop of the thread that calls it.
     """
@@ -58,19 +67,21 @@ class Batcher(Generic[Row]):
         admission: Admission,
         batch_rows: int,
         observe: Callable[[int, float], None] = lambda rows, seconds: None,
+        at_once: float = 0.0,
     ) -> None:
         self._verify = verify
         self._executor = executor
         self._admission = admission
         self._batch_rows = batch_rows
         self._observe = observe
-        self._waiting: deque[tuple[Sequence[Row], asyncio.Future[Any]]] = deque()
+        self._at_once = at_once
+        self._waiting: deque[tuple[Sequence[Row], asyncio.Future[Answers]]] = deque()
         self._rows = 0
         self._busy = False
         self._seconds_a_row = 0.0
 
-    def ask(self, rows: Sequence[Row]) -> asyncio.Future[Any]:
-        """The verdicts of these rows, as an array of dtype `LOGIN_VERDICT` in their order, once they are there.
+    def ask(self, rows: Sequence[Row]) -> asyncio.Future[Answers]:
+        """The verdicts of these rows in their order, once they are there: the fields of `LOGIN_VERDICT` for each.
 
         Raises:
             Overloaded: too many rows wait already.
@@ -79,7 +90,7 @@ class Batcher(Generic[Row]):
         if admission.waiting + len(rows) > admission.rows_max or self._rows * self._seconds_a_row > admission.wait_max:
             raise Overloaded
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
+        answer: asyncio.Future[Answers] = loop.create_future()
         self._waiting.append((rows, answer))
         self._rows += len(rows)
         admission.waiting += len(rows)
@@ -94,9 +105,18 @@ class Batcher(Generic[Row]):
         while self._waiting and rows + len(self._waiting[0][0]) <= self._batch_rows:
             taken.append(self._waiting.popleft())
             rows += len(taken[-1][0])
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._executor, self._timed, [row for part, _ in taken for row in part])
-        work.add_done_callback(lambda done: self._end(taken, rows, done))
+        asked = [row for part, _ in taken for row in part]
+        known = self._seconds_a_row > 0.0
+        if not known or rows > AT_ONCE_ROWS or rows * self._seconds_a_row > self._at_once:
+            work = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, asked)
+            work.add_done_callback(lambda done: self._end(taken, rows, done))
+            return
+        done: Future[tuple[Verdicts, float]] = Future()
+        try:
+            done.set_result(self._timed(asked))
+        except Exception as fault:
+            done.set_exception(fault)
+        self._end(taken, rows, done)
 
     def _timed(self, rows: Sequence[Row]) -> tuple[Verdicts, float]:
         begun = perf_counter()
@@ -104,14 +124,14 @@ class Batcher(Generic[Row]):
 
     def _end(
         self,
-        taken: Sequence[tuple[Sequence[Row], asyncio.Future[Any]]],
+        taken: Sequence[tuple[Sequence[Row], asyncio.Future[Answers]]],
         rows: int,
-        done: asyncio.Future[tuple[Verdicts, float]],
+        done: asyncio.Future[tuple[Verdicts, float]] | Future[tuple[Verdicts, float]],
     ) -> None:
         self._rows -= rows
         self._admission.waiting -= rows
         if self._waiting:
-            self._begin()
+            asyncio.get_running_loop().call_soon(self._begin)
         else:
             self._busy = False
         fault = done.exception()
@@ -123,8 +143,9 @@ class Batcher(Generic[Row]):
         verdicts, seconds = done.result()
         self._seconds_a_row += RATE_MEMORY * (seconds / rows - self._seconds_a_row)
         self._observe(rows, seconds)
+        answers: Answers = verdicts.array.tolist()
         at = 0
         for part, answer in taken:
             if not answer.done():  # its client may have gone away
-                answer.set_result(verdicts.array[at : at + len(part)])
+                answer.set_result(answers[at : at + len(part)])
             at += len(part)

@@ -17,8 +17,7 @@ from typing import Any, Final
 import grpc
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.service.auth.v3 import external_auth_pb2_grpc
-from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse
-from envoy.type.v3.http_status_pb2 import HttpStatus
+from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -107,19 +106,23 @@ class _Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: ign
 
 
 def _response(answer: Answer) -> CheckResponse:
-    fields = [
-        HeaderValueOption(
-            header=HeaderValue(key=name.decode(), value=value.decode()),
-            append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
-        )
-        for name, value in answer.fields
-    ]
-    status = Status(code=CODES[answer.status])
-    if answer.status == 200:
-        return CheckResponse(status=status, ok_response=OkHttpResponse(headers=fields))
-    return CheckResponse(
-        status=status, denied_response=DeniedHttpResponse(status=HttpStatus(code=answer.status), headers=fields)
-    )
+    """The answer in Envoy's form. A client that is refused sees no verdict: that goes into Envoy's log by its metadata."""
+    response = CheckResponse(status=Status(code=CODES[answer.status]))
+    good = answer.status == 200
+    if good:
+        fields = response.ok_response.headers
+    else:
+        response.denied_response.status.code = answer.status
+        fields = response.denied_response.headers
+    for name, value in answer.fields:
+        if name == b"sekisho-verdict":
+            response.dynamic_metadata["verdict"] = value.decode()
+        if good or name != b"sekisho-verdict":
+            fields.add(
+                header=HeaderValue(key=name.decode(), value=value.decode()),
+                append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+            )
+    return response
 
 
 class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # as above

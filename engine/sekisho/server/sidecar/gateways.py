@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -40,7 +40,7 @@ class Gateways:
 
     async def _answer(self, scope: Scope) -> Answer:
         service = self._service
-        hop = service.desk.tenants.hops.get(scope["path_params"]["hop"])
+        hop = service.tenants.hops.get(scope["path"].split("/", 3)[2])
         if hop is None or not _is_hop(hop, peer_of(scope)):
             # One answer to both: who is no gateway does not learn which there are.
             service.turned_away("not-a-trusted-hop")
@@ -68,16 +68,15 @@ async def judge_der(service: Service, hop: Hop, der: bytes | None) -> Answer:
         return of_problem(403, "no-certificate")
     desk = service.desk
     try:
-        row: Any = (await desk.certificates(hop.verifier, ((der, b""),)))[0]
+        ((number, _, _, age, _, snapshot),) = await desk.certificates(hop.verifier, ((der, b""),))
     except Overloaded:
         service.turned_away("overloaded")
         return of_problem(503, "overloaded")
     except Exception:
         log.exception("verifying failed", extra={"hop": hop.name})
         return of_reason(Reason.ENGINE_FAULT, -1, 0)
-    reason = int(row["reason"])
-    service.metrics.count(hop.tenant, "gateway", reason)
-    return of_reason(Reason(reason), int(row["revocation_age"]), int(row["snapshot"]))
+    service.metrics.count(hop.tenant, "gateway", number)
+    return of_reason(Reason(number), age, snapshot)
 
 
 def _is_hop(hop: Hop, peer: Peer) -> bool:
