@@ -11,7 +11,7 @@ from sekisho.reasons import Reason
 
 __all__ = ["Answer", "Login", "Signature", "Stats", "read_answer", "read_answers", "read_signature"]
 
-_VERDICT: Final = struct.Struct("<HBBiQQ")
+_VERDICT: Final = struct.Struct("<HBBiQQ8x")
 _SIGNATURE: Final = struct.Struct("<HBB")
 _REPEATED: Final = 16
 _GOOD: Final = frozenset({Reason.ACCEPTED, Reason.CERTIFICATE_OK, Reason.SIGNATURE_OK})
@@ -109,7 +109,7 @@ def read_answer(payload: bytes) -> Answer:
         FrameError: it has not a verdict's size.
     """
     if len(payload) != VERDICT_SIZE:
-        raise FrameError("a verdict has 24 bytes")
+        raise FrameError(f"a verdict has {VERDICT_SIZE} bytes")
     number, _, flags, age, _, snapshot = _VERDICT.unpack(payload)
     return Answer(number, flags, age, snapshot)
 
