@@ -317,7 +317,7 @@ def _login_row(place: int, login: Login, own: bool) -> LoginRow:
 
 
 def _verdict(row: tuple[int, ...], wanted: Reason) -> Verdict:
-    number, backend, flags, age, _, snapshot = row
+    number, backend, flags, age, _, snapshot, _ = row
     reason = Reason(number)
     blame: Blame | None = reason.blame
     advice: Advice | None = reason.advice

@@ -15,8 +15,8 @@ __all__ = ["Admission", "Batcher", "Overloaded"]
 
 Row = TypeVar("Row")
 
-Answers: TypeAlias = list[tuple[int, int, int, int, int, int]]
-"""Reason, backend, flags, age of the revocation data, handle of the certificate, id of the snapshot; for each row."""
+Answers: TypeAlias = list[tuple[int, int, int, int, int, int, int]]
+"""The fields of `LOGIN_VERDICT`, for each row."""
 
 RATE_MEMORY: Final = 0.2
 """Weight of the newest batch in the running mean of seconds a row: the last ten batches or so count."""
