@@ -68,7 +68,7 @@ async def judge_der(service: Service, hop: Hop, der: bytes | None) -> Answer:
         return of_problem(403, "no-certificate")
     desk = service.desk
     try:
-        ((number, _, _, age, _, snapshot),) = await desk.certificates(hop.verifier, ((der, b""),))
+        ((number, _, _, age, _, snapshot, _),) = await desk.certificates(hop.verifier, ((der, b""),))
     except Overloaded:
         service.turned_away("overloaded")
         return of_problem(503, "overloaded")
