@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sekisho._native import ffi
 
-__all__ = ["Column", "ColumnLike", "Times", "times"]
+__all__ = ["Column", "ColumnLike", "Times", "absent", "frozen", "times"]
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | NDArray[Any]"
 ColumnLike: TypeAlias = "Column | Sequence[bytes] | NDArray[Any]"
@@ -104,7 +104,7 @@ class Column:
         ends = np.asarray(offsets if isinstance(offsets, np.ndarray | memoryview) else list(offsets))
         if ends.dtype not in (np.int32, np.int64) or ends.ndim != 1 or ends.size == 0:
             raise ValueError(f"offsets must be int32 or int64, rows + 1 of them, not {ends.dtype} {ends.shape}")
-        return cls(_frozen(data), _frozen(np.ascontiguousarray(ends)), ends.dtype.itemsize, ends.size - 1)
+        return cls(frozen(data), frozen(np.ascontiguousarray(ends)), ends.dtype.itemsize, ends.size - 1)
 
     @classmethod
     def from_arrow(cls, values: Any, *, in_place: bool = False) -> Column:
@@ -150,7 +150,7 @@ def absent() -> Any:
     return _ABSENT[0]
 
 
-def _frozen(buffer: Any) -> Any:
+def frozen(buffer: Any) -> Any:
     """The buffer itself if nobody can write to it, else a copy."""
     view = memoryview(buffer)
     if view.readonly and view.contiguous and _is_nobodys(buffer):

@@ -45,7 +45,7 @@ ANSWER: Final = 128
 """An answer's kind is its request's and this."""
 CHALLENGE_SIZE: Final = 165
 REFERENCE_SIZE: Final = 32
-VERDICT_SIZE: Final = 24
+VERDICT_SIZE: Final = 32
 FRAME_BYTES_MAX: Final = 1 << 26  # that a client takes; the largest answer has 169 kB
 
 _HEADER: Final = struct.Struct("<IBBHQ")
@@ -56,7 +56,7 @@ _CERTIFICATE: Final = struct.Struct("<IIII")
 _SIGNATURE: Final = struct.Struct("<IIIIII")
 _REVOCATION: Final = struct.Struct("<IIII")
 _CHALLENGES: Final = struct.Struct("<IIIHH")
-_ERROR: Final = struct.Struct("<HBBI16x")
+_ERROR: Final = struct.Struct("<HBBI24x")
 _STATS: Final = struct.Struct("<HHIQ")
 
 HEADER_SIZE: Final = _HEADER.size

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sekisho._native import lib
 from sekisho.reasons import Reason
 
-__all__ = ["BACKENDS", "FLAGS", "LOGIN_VERDICT", "SIGNATURE_VERDICT", "Verdict", "Verdicts"]
+__all__ = ["BACKENDS", "FLAGS", "LOGIN_VERDICT", "REVOCATION_SOURCES", "SIGNATURE_VERDICT", "Verdict", "Verdicts"]
 
 SIGNATURE_VERDICT: Final = np.dtype([("reason", "<u2"), ("backend", "u1"), ("flags", "u1")])
 LOGIN_VERDICT: Final = np.dtype(
@@ -23,7 +23,9 @@ LOGIN_VERDICT: Final = np.dtype(
         ("revocation_age", "<i4"),
         ("certificate", "<u8"),
         ("snapshot", "<u8"),
-    ]
+        ("revocation_by", "u1"),
+    ],
+    align=True,  # seven bytes of 0 at the end, as in a `seki_verdict`
 )
 
 BACKENDS: Final = {
@@ -44,6 +46,7 @@ FLAGS: Final = {
     "slow-path": lib.SEKI_FLAG_SLOW_PATH,
     "revocation-soft": lib.SEKI_FLAG_REVOCATION_SOFT,
 }
+REVOCATION_SOURCES: Final = {"crl": lib.SEKI_BY_CRL, "ocsp": lib.SEKI_BY_OCSP}
 
 
 class Verdict:
@@ -76,6 +79,12 @@ class Verdict:
         """See `FLAGS`."""
         bits = int(self._row["flags"])
         return frozenset(name for name, bit in FLAGS.items() if bits & bit)
+
+    @property
+    def revocation_by(self) -> frozenset[str]:
+        """What said that the certificate, or a CA's above it, is good or revoked: see `REVOCATION_SOURCES`."""
+        bits = int(self._row["revocation_by"]) if "revocation_by" in (self._row.dtype.names or ()) else 0
+        return frozenset(name for name, bit in REVOCATION_SOURCES.items() if bits & bit)
 
     @property
     def certificate(self) -> int:

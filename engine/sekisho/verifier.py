@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sekisho._native import check, ffi, lib
-from sekisho.batch import Column, ColumnLike, absent, times
+from sekisho.batch import Column, ColumnLike, absent, frozen, times
 from sekisho.challenges import ChallengeKeys
 from sekisho.claims import Claims
 from sekisho.engine import Engine, default_engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.ocsp_statements import OCSP_STATEMENT, OcspStatements
 from sekisho.revocation.snapshot import Revocation
 from sekisho.trust import TrustStore
 from sekisho.verdicts import LOGIN_VERDICT, Verdicts
@@ -43,6 +44,9 @@ class LoginBatch:
         transactions: SHA-256 of the transaction each login is for, or empty; None: empty in every row.
         requests: an id of the request each, so that a retry gets the first verdict again instead of `CHALLENGE_USED`;
             None or empty: no retries.
+        ocsp: what OCSP responses establish of the certificates (`OcspChecker.check`), a row each; None: nothing.  A statement
+            counts for no certificate but the one that it names, and for none longer than the profile lets revocation data count.
+        ocsp_of_cas: the same of CA certificates above them, in any order, at most 256; for all rows.
     """
 
     certificates: ColumnLike
@@ -52,6 +56,8 @@ class LoginBatch:
     bindings: ColumnLike | None = None
     transactions: ColumnLike | None = None
     requests: ColumnLike | None = None
+    ocsp: OcspStatements | None = None
+    ocsp_of_cas: OcspStatements | None = None
 
     def __repr__(self) -> str:
         # A log line must not carry who logs in, nor a session.
@@ -96,7 +102,7 @@ class Verifier:
         tenant: the tenant's number.
         skew: seconds by which the issuing machine's clock may be ahead of this one's, 0 to 60.
         revocation: what is in force of revocation data (`RevocationStore.revocation`); None: a profile that looks at revocation
-            refuses every row with `REVOCATION_NOT_CONFIGURED`.
+            refuses every row of which OCSP says nothing with `REVOCATION_NOT_CONFIGURED`.
         engine: threads and cache; the process's own if None.
 
     Shared by threads. `challenges` and `claims` may be replaced at any time by assigning to the attribute: a batch uses one of
@@ -209,7 +215,7 @@ class Verifier:
                 f"profile {self.profile.name!r} takes challenges of our own: give the Verifier `challenges` (ChallengeKeys) "
                 'and `claims` (Claims), or use a profile with challenge = "foreign"'
             )
-        keep = [certificates]
+        keep: list[Any] = [certificates]
         native = ffi.new("seki_login_batch *")
         native.rows = rows
         native.keys = challenges.native if own and challenges is not None else ffi.NULL
@@ -225,6 +231,7 @@ class Verifier:
         native.confirmations = (
             CONFIRMATIONS_MIN + rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations
         )
+        _take_ocsp(native, rows, batch.ocsp, batch.ocsp_of_cas, keep)
         return self._run(lib.seki_verify_logins, native, rows, Reason.ACCEPTED)
 
     def verify_certificates(
@@ -234,14 +241,16 @@ class Verifier:
         *,
         at: int | NDArray[np.int64] | None = None,
         confirmations: int | None = None,
+        ocsp: OcspStatements | None = None,
+        ocsp_of_cas: OcspStatements | None = None,
     ) -> Verdicts:
         """Verify certificates alone: path, validity, policy, revocation. Whether their holder is there is proven elsewhere
         (a TLS handshake at a trusted hop), so a good row is `Reason.CERTIFICATE_OK`, which is no login.
 
-        Arguments, return and exceptions as in `verify_logins`.
+        Arguments, return and exceptions as in `LoginBatch` and `verify_logins`.
         """
         column = Column.of(certificates)
-        keep = [column]
+        keep: list[Any] = [column]
         native = ffi.new("seki_certificate_batch *")
         native.rows = column.rows
         native.certificates = column.native[0]
@@ -251,6 +260,7 @@ class Verifier:
         native.confirmations = (
             CONFIRMATIONS_MIN + column.rows // CONFIRMATIONS_SHARE if confirmations is None else confirmations
         )
+        _take_ocsp(native, column.rows, ocsp, ocsp_of_cas, keep)
         return self._run(lib.seki_verify_certificates, native, column.rows, Reason.CERTIFICATE_OK)
 
     def certificate(self, handle: int) -> CertificateFacts | None:
@@ -276,7 +286,7 @@ class Verifier:
         return Verdicts(out, wanted)
 
 
-def _column(name: str, values: ColumnLike | None, rows: int, keep: list[Column]) -> Any:
+def _column(name: str, values: ColumnLike | None, rows: int, keep: list[Any]) -> Any:
     if values is None:
         return absent()
     column = Column.of(values)
@@ -284,6 +294,28 @@ def _column(name: str, values: ColumnLike | None, rows: int, keep: list[Column])
         raise ValueError(f"{rows} certificates want {rows} {name}, not {column.rows}")
     keep.append(column)
     return column.native[0]
+
+
+def _take_ocsp(
+    native: Any, rows: int, ocsp: OcspStatements | None, of_cas: OcspStatements | None, keep: list[Any]
+) -> None:
+    """Gives a batch its statements; what is not given stays NULL."""
+    if ocsp is not None:
+        if len(ocsp) != rows:
+            raise ValueError(f"{rows} certificates want {rows} OCSP statements, not {len(ocsp)}")
+        native.ocsp = _statements(ocsp, keep)
+    if of_cas is not None and len(of_cas):
+        if len(of_cas) > lib.SEKI_OCSP_OF_CAS_MAX:
+            raise ValueError(f"a batch takes at most {lib.SEKI_OCSP_OF_CAS_MAX} statements on CAs, not {len(of_cas)}")
+        native.ocsp_of_cas, native.ocsp_of_cas_count = _statements(of_cas, keep), len(of_cas)
+
+
+def _statements(of: OcspStatements, keep: list[Any]) -> Any:
+    if of.array.dtype != OCSP_STATEMENT or of.array.ndim != 1:
+        raise TypeError(f"statements are an array of dtype OCSP_STATEMENT, not {of.array.dtype} {of.array.shape}")
+    view = ffi.from_buffer("uint8_t[]", frozen(of.array))
+    keep.append(view)
+    return ffi.cast("seki_ocsp_statement *", view)
 
 
 def _allowed(trust: TrustStore, profile: Profile) -> bytes:

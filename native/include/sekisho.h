@@ -300,6 +300,10 @@ typedef struct {
 /* What stands of kernel `id` now; runs the self-tests if nothing has yet. */
 SEKI_MUST_USE seki_status seki_kernels_report(seki_kernel_id id, seki_kernel_report *out);
 
+/* How many kernels were ever found to accept wrongly in this process.  What was accepted before that number last rose, and kept
+ * since, rests on a kernel that cannot be believed. */
+uint32_t seki_kernels_doubts(void);
+
 /* Switches one kernel off for the whole process (a wish, not an alarm). */
 SEKI_MUST_USE seki_status seki_kernels_disable(seki_kernel_id id);
 
@@ -606,6 +610,30 @@ typedef struct {
 /* What is in force of revocation data.  Shared by threads. */
 typedef struct seki_revocation seki_revocation;
 
+/* What an OCSP response says of a certificate. */
+enum { SEKI_OCSP_NONE = 0, SEKI_OCSP_GOOD = 1, SEKI_OCSP_REVOKED = 2, SEKI_OCSP_UNKNOWN = 3 };
+
+/* What a response that was verified says, as a row of a batch: of the certificate with this serial that the key with this identity
+ * issued, and of no other.  Whoever made it has checked signer, signature, certID and nonce; the times are here to be judged by:
+ * SEKI_E_ARGUMENT where one is not within SEKI_TIME_MAX of 1970. */
+typedef struct {
+    uint8_t status;        /* SEKI_OCSP_*; SEKI_OCSP_NONE: nothing is said, and all else is 0 */
+    uint8_t reason;        /* CRLReason, where revoked */
+    uint8_t serial_length;
+    uint8_t zero[5];
+    int64_t this_update;
+    int64_t next_update;   /* INT64_MIN if absent */
+    int64_t revoked_at;    /* where revoked, else INT64_MIN */
+    uint8_t issuer[32];    /* identity: see seki_issuer_report */
+    uint8_t serial[20];    /* magnitude, big-endian, without leading zeros (zero is one octet 00) */
+    uint32_t doubts;       /* seki_kernels_doubts from before its signatures were verified: good counts only while that is so */
+} seki_ocsp_statement;
+
+enum { SEKI_OCSP_OF_CAS_MAX = 256 }; /* statements on CA certificates a batch; each CA of a path is looked for among them */
+
+/* Whose revocation data said what a verdict rests on, as bits: of the certificate, and of the CA certificates above it. */
+enum { SEKI_BY_CRL = 1, SEKI_BY_OCSP = 2 };
+
 /* ---- verifier -------------------------------------------------------------------------------- */
 
 /* A profile over a trust store, with the challenges it takes.  Shared by threads.  Borrows all its parts. */
@@ -613,7 +641,8 @@ typedef struct seki_verifier seki_verifier;
 
 /* issuers_allowed: one byte for each certificate of `trust`: 1 if leaves below it are for this profile, whether it issued them
  * or a CA below it did: of the ways up from a leaf, those that pass through such a certificate.
- * revocation: may be NULL; then a profile that looks at revocation refuses every row (REVOCATION_NOT_CONFIGURED). */
+ * revocation: may be NULL; then a profile that looks at revocation refuses every certificate (REVOCATION_NOT_CONFIGURED) on which
+ * no OCSP statement of the batch says something. */
 SEKI_MUST_USE seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
                                             const uint8_t *issuers_allowed, seki_revocation *revocation, seki_verifier **out);
 void seki_verifier_free(seki_verifier *verifier);
@@ -626,6 +655,9 @@ typedef struct {
     const int64_t *at;         /* the time to judge at, seconds */
     uint64_t at_stride;        /* 1: a time a row; 0: at[0] for all */
     uint64_t confirmations;    /* as in seki_signature_batch */
+    const seki_ocsp_statement *ocsp;        /* a statement for each row, which counts where it names the row's certificate; may be NULL */
+    const seki_ocsp_statement *ocsp_of_cas; /* statements on CA certificates, in any order, for all rows; may be NULL */
+    uint64_t ocsp_of_cas_count;             /* at most SEKI_OCSP_OF_CAS_MAX */
 } seki_certificate_batch;
 
 /* A verdict on a login or a certificate. */
@@ -633,9 +665,11 @@ typedef struct {
     uint16_t reason;          /* SEKI_ACCEPTED or SEKI_CERTIFICATE_OK, or why not */
     uint8_t backend;          /* SEKI_BACKEND_* that answered for the login's signature (certificates: the issuer's) */
     uint8_t flags;            /* SEKI_FLAG_* */
-    int32_t revocation_age;   /* seconds since the snapshot's oldest thisUpdate that counted; -1: none was looked at */
+    int32_t revocation_age;   /* seconds since the oldest thisUpdate that counted; -1: none did */
     uint64_t certificate;     /* handle in this process, for seki_certificate_of; 0: none */
     uint64_t snapshot;        /* the revocation snapshot's id; 0: none */
+    uint8_t revocation_by;    /* SEKI_BY_*; 0: nothing said that it is good, or that it is revoked */
+    uint8_t zero[7];          /* 0 */
 } seki_verdict;
 
 SEKI_MUST_USE seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certificate_batch *batch,
@@ -657,6 +691,9 @@ typedef struct {
     const int64_t *at;
     uint64_t at_stride;
     uint64_t confirmations;
+    const seki_ocsp_statement *ocsp;        /* these three as in seki_certificate_batch */
+    const seki_ocsp_statement *ocsp_of_cas;
+    uint64_t ocsp_of_cas_count;
 } seki_login_batch;
 
 /* Answers every row, stage by stage (docs/ARCHITECTURE.md).  Of good rows with one challenge exactly one is accepted: the first,
@@ -1035,14 +1072,14 @@ SEKI_MUST_USE seki_status seki_revocation_new(seki_revocation **out);
 void seki_revocation_free(seki_revocation *revocation);
 
 /* Puts a base, and an overlay of it (may be NULL), in force at once, by one pointer: a call that has begun goes on with what it
- * took, and what is replaced is unmapped after the last of them.
+ * took.  What is replaced is unmapped here, once the last of them has ended; this call waits for that, a second at most.
  * SEKI_E_ARGUMENT: the overlay is not of that base.  SEKI_E_DAMAGED: a page of one was lost. */
 SEKI_MUST_USE seki_status seki_revocation_publish(seki_revocation *revocation, seki_snapshot *base, seki_snapshot *overlay);
 
 /* Of what is in force: id of the overlay, else of the base; 0 if nothing is. */
 uint64_t seki_revocation_id(seki_revocation *revocation);
 
-/* What the data in force says of one certificate, as a login's stage of revocation would ask. */
+/* What the CRLs in force say of one certificate, as a login's stage of revocation would ask them. */
 typedef struct {
     int64_t revoked_at;   /* revocationDate, where REVOKED */
     int64_t this_update;  /* the oldest thisUpdate that counted; INT64_MAX: none did */
@@ -1097,9 +1134,6 @@ enum {
     SEKI_OCSP_NONCE_SIZE_MAX = 128   /* octets; RFC 9654, 2.1 */
 };
 
-/* What is said of a certificate. */
-enum { SEKI_OCSP_NONE = 0, SEKI_OCSP_GOOD = 1, SEKI_OCSP_REVOKED = 2, SEKI_OCSP_UNKNOWN = 3 };
-
 /* Extensions of a response and of one certificate's status in it, as bits. */
 enum {
     SEKI_OCSP_EXT_NONCE = 1,
@@ -1147,21 +1181,6 @@ typedef struct {
  *   out     zeroed if it is refused, but for response_status */
 SEKI_MUST_USE seki_status seki_ocsp_summarize(const uint8_t *der, size_t length, seki_ocsp_summary *out, uint32_t *reason,
                                               size_t *fault);
-
-/* What a response that was verified says, as a row of a batch: of the certificate with this serial that the key with this identity
- * issued, and of no other.  Whoever made it has checked signer, signature, certID and nonce; the times are here to be judged by. */
-typedef struct {
-    uint8_t status;        /* SEKI_OCSP_*; SEKI_OCSP_NONE: nothing is said, and all else is 0 */
-    uint8_t reason;        /* CRLReason, where revoked */
-    uint8_t serial_length;
-    uint8_t zero[5];
-    int64_t this_update;
-    int64_t next_update;   /* INT64_MIN if absent */
-    int64_t revoked_at;    /* where revoked, else INT64_MIN */
-    uint8_t issuer[32];    /* identity: see seki_issuer_report */
-    uint8_t serial[20];    /* magnitude, big-endian, without leading zeros */
-    uint8_t pad[4];        /* 0 */
-} seki_ocsp_statement;
 
 /* ---- frames ----------------------------------------------------------------------------------
  *

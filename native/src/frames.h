@@ -8,7 +8,7 @@
 #include "login.h"
 
 enum {
-    SEKI_ERROR_SIZE = 24,     /* bytes of an error's payload, a verdict's too: answers to logins are all of one size */
+    SEKI_ERROR_SIZE = 32,     /* bytes of an error's payload, a verdict's too: answers to logins are all of one size */
     SEKI_WELCOME_SIZE = 40,   /* bytes */
     SEKI_STATS_ROW_SIZE = 16, /* bytes */
     SEKI_REFERENCE_SIZE = 32  /* bytes: a SHA-256 */

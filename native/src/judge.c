@@ -20,10 +20,10 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-void seki_judgement_begin(seki_judgement *j, seki_verifier *verifier, const seki_in_force *in_force, seki_login_row *row)
+void seki_judgement_begin(seki_judgement *j, seki_verifier *verifier, const seki_revocation_data *revocation, seki_login_row *row)
 {
     j->verifier = verifier;
-    j->in_force = in_force;
+    j->revocation = revocation;
     j->row = row;
     j->reason = SEKI_ISSUER_UNKNOWN;
     j->judged = 0;
@@ -116,12 +116,14 @@ static seki_reason authorities(seki_judgement *j)
 {
     const seki_verifier *verifier = j->verifier;
     j->path.soft = false;
+    j->path.revocation_by = 0;
     j->path.this_update = INT64_MAX;
-    if (verifier->profile.revocation == SEKI_REVOCATION_OFF || j->in_force == NULL)
+    if (!seki_revocation_is_given(j->revocation)) /* where the profile wants some, the stage of revocation refuses */
         return SEKI_NOT_DECIDED;
     seki_revocation_finding finding =
-        seki_authorities_revocation(verifier->trust, &j->path, &verifier->profile, j->in_force, j->row->at);
+        seki_authorities_revocation(verifier->trust, &j->path, &verifier->profile, j->revocation, j->row->at);
     j->path.soft = finding.soft;
+    j->path.revocation_by = finding.by;
     j->path.this_update = finding.this_update;
     return finding.reason;
 }

@@ -5,7 +5,6 @@
 #ifndef SEKI_JUDGE_H
 #define SEKI_JUDGE_H
 
-#include "path_revocation.h"
 #include "stages.h"
 
 enum { SEKI_PATHS_ASKED_MAX = 8 }; /* whole paths of one login that OpenSSL is asked about */
@@ -13,7 +12,7 @@ enum { SEKI_PATHS_ASKED_MAX = 8 }; /* whole paths of one login that OpenSSL is a
 /* Everything that was judged for one row. */
 typedef struct {
     seki_verifier *verifier;
-    const seki_in_force *in_force; /* revocation data of the call, NULL: none */
+    const seki_revocation_data *revocation; /* of the call */
     seki_login_row *row;
     seki_path path;     /* the one that was taken, if one was */
     seki_reason reason; /* the most useful of those against the others; ISSUER_UNKNOWN as long as there is none, never 0 */
@@ -25,7 +24,8 @@ typedef struct {
     size_t refused;     /* certificates on those of them that were refused: a signature each to OpenSSL */
 } seki_judgement;
 
-void seki_judgement_begin(seki_judgement *judgement, seki_verifier *verifier, const seki_in_force *in_force, seki_login_row *row);
+void seki_judgement_begin(seki_judgement *judgement, seki_verifier *verifier, const seki_revocation_data *revocation,
+                          seki_login_row *row);
 
 /* Judges every way up from `head`, which stands for a name and key of the trust store and signed the row's leaf, or the last of
  * the certificates sent.

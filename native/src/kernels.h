@@ -26,10 +26,6 @@ bool seki_kernels_on(seki_kernel_id kernel);
 /* Switches a kernel off for the reason given.  Only the first reason is kept. */
 void seki_kernels_off(seki_kernel_id kernel, seki_kernel_state why);
 
-/* How many kernels were ever found to accept wrongly.  What was accepted before that number last rose, and kept since, rests
- * on a kernel that cannot be believed. */
-uint32_t seki_kernels_doubts(void);
-
 /* Counts for the statistics. */
 void seki_kernels_count(seki_kernel_id kernel, uint64_t lanes, uint64_t rejected, uint64_t mended);
 

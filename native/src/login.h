@@ -45,6 +45,7 @@ typedef struct {
     int32_t way;             /* of the trust store; -1: none */
     bool sent;               /* CA certificates that were sent stand between the leaf and the way */
     int64_t this_update;     /* the oldest thisUpdate of revocation data that counted; INT64_MAX: none did */
+    uint8_t revocation_by;   /* SEKI_BY_*: what counted */
 } seki_login_row;
 
 typedef struct {

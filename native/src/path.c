@@ -188,6 +188,7 @@ static unsigned progress(seki_reason reason)
     case SEKI_ALGORITHM_NOT_ALLOWED:
         return 5;
     case SEKI_ISSUER_REVOKED:
+    case SEKI_REVOCATION_NOT_CONFIGURED:
     case SEKI_REVOCATION_UNKNOWN:
     case SEKI_REVOCATION_STALE:
     case SEKI_REVOCATION_NOT_YET_VALID:

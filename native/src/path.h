@@ -23,6 +23,7 @@ typedef struct {
     bool names_differ; /* below the way's foot names match by RFC 5280, 7.1, somewhere, and not byte for byte */
     int64_t window_from, window_to; /* when all its CA certificates are valid */
     bool soft;           /* revocation data of a CA is missing or stale, and the profile lets it pass */
+    uint8_t revocation_by; /* SEKI_BY_*: what counted for its CAs */
     int64_t this_update; /* the oldest thisUpdate that counted for its CAs; INT64_MAX: none did */
 } seki_path;
 

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cert.h"
 #include "fork_lock.h"
@@ -30,6 +31,16 @@ seki_status seki_revocation_new(seki_revocation **out)
         return SEKI_E_ARGUMENT;
     *out = calloc(1, sizeof **out);
     return *out != NULL ? SEKI_OK : SEKI_E_MEMORY;
+}
+
+/* Waits until nobody else looks at it, so that it is the caller who unmaps it and no batch of logins: that takes 3 ms for 200 MB.
+ * A batch that lasts longer, or was lost in a fork, is not waited for. */
+static void wait_for_readers(const struct seki_in_force *in_force)
+{
+    enum { WAITS_MAX = 1000 }; /* of a millisecond each */
+    const struct timespec wait = {.tv_nsec = 1000000};
+    for (int i = 0; i < WAITS_MAX && in_force != NULL && atomic_load(&in_force->references) != 1; i++)
+        (void)nanosleep(&wait, NULL);
 }
 
 static void drop(struct seki_in_force *in_force)
@@ -85,6 +96,7 @@ seki_status seki_revocation_publish(seki_revocation *revocation, seki_snapshot *
     struct seki_in_force *before = revocation->current;
     revocation->current = next;
     seki_fork_unlock(&revocation->owner);
+    wait_for_readers(before);
     drop(before);
     return SEKI_OK;
 }
@@ -144,7 +156,8 @@ typedef struct {
     uint16_t covered;             /* reasons that fresh data speaks for */
     bool revoked, stale, later;
     uint8_t reason;
-    int64_t date, this_update;
+    int64_t date, revoked_at; /* revocationDate, and thisUpdate of the list that says so */
+    int64_t this_update;      /* the oldest of those that are good */
 } asking;
 
 /* The entry that counts: what a delta added, else what the base has and no delta took off. */
@@ -162,23 +175,25 @@ static bool find_entry(const asking *a, const seki_set *base, const seki_set *ov
            || !seki_index_find(&overlay->removed, serial.data, serial.length, &removed);
 }
 
-/* The time of judgement, within what can be reckoned with: times of a snapshot are within a quarter of the range (snapshot.c). */
-static int64_t time_of(const asking *a)
+bool seki_revocation_is_fresh(const seki_revocation_limits *limits, int64_t at, int64_t this_update, int64_t next_update)
 {
-    const int64_t most = INT64_MAX / 2;
-    int64_t at = a->question->at;
-    return at > most ? most : at < -most ? -most : at;
-}
-
-static bool is_fresh(const asking *a, int64_t this_update, int64_t next_update)
-{
-    const seki_revocation_limits *limits = a->limits;
-    int64_t at = time_of(a);
     if (limits->age_max != 0 && at - this_update > limits->age_max)
         return false;
     if (next_update == INT64_MIN)
         return limits->age_max != 0;
     return at <= next_update + limits->grace;
+}
+
+/* Of several lists that name the certificate: what is final before a hold, of holds the newest. */
+static void take_entry(asking *a, const seki_revoked *entry, int64_t this_update)
+{
+    bool was_hold = a->reason == SEKI_CERTIFICATE_HOLD, is_hold = entry->reason == SEKI_CERTIFICATE_HOLD;
+    if (!a->revoked || (was_hold && (!is_hold || this_update > a->revoked_at))) {
+        a->reason = entry->reason;
+        a->date = entry->date;
+        a->revoked_at = this_update;
+    }
+    a->revoked = true;
 }
 
 /* Weighs one CRL, found under one of the certificate's points (RFC 5280, 6.3.3 (b) to (k)). */
@@ -202,24 +217,20 @@ static void weigh(asking *a, uint32_t number, uint16_t reasons, bool indirect)
     const seki_set *overlay = newer != NULL ? seki_snapshot_set_of(a->in_force->overlay, newer, q->issuer->form) : NULL;
     int64_t this_update = newer != NULL ? newer->this_update : source->this_update;
     int64_t next_update = newer != NULL ? newer->next_update : source->next_update;
-    bool later = this_update > time_of(a) + a->limits->skew;
+    int64_t moment = seki_revocation_time(q->at);
+    bool later = this_update > moment + a->limits->skew;
     seki_revoked entry;
     if (find_entry(a, base, overlay, &entry) && (!later || entry.date <= q->at)) {
-        if (!a->revoked) {
-            a->reason = entry.reason;
-            a->date = entry.date;
-            a->this_update = this_update;
-        }
-        a->revoked = true;
+        take_entry(a, &entry, this_update);
         return;
     }
     if (later) {
         a->later = true;
-    } else if (!is_fresh(a, this_update, next_update)) {
+    } else if (!seki_revocation_is_fresh(a->limits, moment, this_update, next_update)) {
         a->stale = true;
     } else {
         a->covered |= (uint16_t)(reasons & source->reasons);
-        if (!a->revoked && this_update < a->this_update)
+        if (this_update < a->this_update)
             a->this_update = this_update;
     }
 }
@@ -293,10 +304,12 @@ static void conclude(const asking *a, seki_revocation_answer *answer)
     if (a->revoked) {
         answer->state = SEKI_REVOCATION_REVOKED;
         answer->reason = a->reason;
+        answer->by = SEKI_BY_CRL;
         answer->date = a->date;
-        answer->this_update = a->this_update;
+        answer->this_update = a->revoked_at;
     } else if ((a->covered & SEKI_REASONS_ALL) == SEKI_REASONS_ALL) {
         answer->state = SEKI_REVOCATION_GOOD;
+        answer->by = SEKI_BY_CRL;
         answer->this_update = a->this_update;
     } else if (a->stale) {
         answer->state = SEKI_REVOCATION_IS_STALE;

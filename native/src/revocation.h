@@ -48,6 +48,8 @@ typedef struct {
     int64_t at;                       /* the time of judgement */
 } seki_revocation_question;
 
+enum { SEKI_CERTIFICATE_HOLD = 6 }; /* the one CRLReason that may be taken back (RFC 5280, 5.3.1) */
+
 typedef enum {
     SEKI_REVOCATION_UNASKED = 0,      /* zeroed memory says nothing good */
     SEKI_REVOCATION_GOOD = 1,
@@ -61,11 +63,24 @@ typedef enum {
 typedef struct {
     uint8_t state;       /* seki_revocation_state */
     uint8_t reason;      /* CRLReason of the entry, where REVOKED */
+    uint8_t by;          /* SEKI_BY_*: who said so, where GOOD or REVOKED */
     int64_t date;        /* its revocationDate */
-    int64_t this_update; /* the oldest thisUpdate that counted; INT64_MAX: none did */
+    int64_t this_update; /* the oldest thisUpdate that counted; where REVOKED, of who said so last; INT64_MAX: none did */
 } seki_revocation_answer;
 
-/* Answers `count` questions; in_force may be NULL only if count is 0. */
+/* A time of judgement, within what can be reckoned with: times of revocation data are within a quarter of the range (snapshot.c). */
+static inline int64_t seki_revocation_time(int64_t at)
+{
+    const int64_t most = INT64_MAX / 2;
+    return at > most ? most : at < -most ? -most : at;
+}
+
+/* Whether what was said at `this_update` still holds; next_update INT64_MIN: it does not say until when.  An age never stretches
+ * nextUpdate. */
+bool seki_revocation_is_fresh(const seki_revocation_limits *limits, int64_t at, int64_t this_update, int64_t next_update);
+
+/* Answers `count` questions by CRLs; in_force may be NULL only if count is 0.  Of several lists on which a certificate stands, one
+ * that gives another reason than certificateHold is told, else the newest. */
 void seki_revocation_ask(const seki_in_force *in_force, const seki_revocation_limits *limits,
                          const seki_revocation_question *questions, size_t count, seki_revocation_answer *answers);
 

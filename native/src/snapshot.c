@@ -92,6 +92,7 @@ void seki_snapshot_free(seki_snapshot *s)
     free(s->directory);
     free(s->sources);
     free(s->sets);
+    free(s->probes);
     free(s->table);
     free(s);
 }
@@ -200,7 +201,8 @@ static seki_reason read_directory(seki_snapshot *s)
     s->key_count = (size_t)keys;
     s->sources = calloc(s->source_count + 1, sizeof *s->sources);
     s->sets = calloc(s->set_count + 1, sizeof *s->sets);
-    if (s->sources == NULL || s->sets == NULL)
+    s->probes = calloc(s->set_count + 1, sizeof *s->probes);
+    if (s->sources == NULL || s->sets == NULL || s->probes == NULL)
         return SEKI_ENGINE_FAULT;
     const uint8_t *source = at + SEKI_SNAPSHOT_DIRECTORY_HEAD, *set = source + sources * SEKI_SNAPSHOT_SOURCE_SIZE;
     s->keys = set + sets * SEKI_SNAPSHOT_SET_SIZE;
@@ -209,9 +211,13 @@ static seki_reason read_directory(seki_snapshot *s)
     for (size_t i = 0; i < s->source_count; i++)
         if (!read_source(s, source + i * SEKI_SNAPSHOT_SOURCE_SIZE, &s->sources[i]))
             return SEKI_SNAPSHOT_MALFORMED;
-    for (size_t i = 0; i < s->set_count; i++)
+    for (size_t i = 0; i < s->set_count; i++) {
         if (!read_set(s, set + i * SEKI_SNAPSHOT_SET_SIZE, &s->sets[i]))
             return SEKI_SNAPSHOT_MALFORMED;
+        const seki_index *revoked = &s->sets[i].revoked;
+        if (revoked->count != 0 && !revoked->is_bitmap) /* a filter has at most UINT32_MAX blocks: seki_index_open */
+            s->probes[i] = (seki_probe){revoked->filter.data, (uint32_t)revoked->filter_blocks};
+    }
     /* Each set and each key is of one source, the one that names it. */
     uint64_t first_set = 0, first_key = 0;
     for (size_t i = 0; i < s->source_count; i++) {
@@ -427,42 +433,71 @@ static void copy_entry(const seki_revoked *from, uint64_t set, seki_crl_entry *t
     memcpy(to->serial, from->serial, sizeof to->serial);
 }
 
+/* ---- look-ups in bulk --------------------------------------------------------------------------- */
+
+enum { AHEAD = 64 }; /* look-ups under way at once: more than a core has cache lines in flight; a power of two */
+
+/* A look-up whose cache line is on its way. */
+typedef struct {
+    seki_span serial; /* without leading zeros; empty: of no certificate */
+    uint64_t hash;
+    uint32_t set;
+} look_up;
+
+static look_up look_up_begin(const seki_snapshot *s, uint32_t set, seki_span serial)
+{
+    look_up one = {serial, 0, set};
+    seki_probe probe = s->probes[set];
+    if (!seki_serial_normalize(&one.serial)) {
+        one.serial.length = 0;
+        return one;
+    }
+    one.hash = seki_serial_hash(one.serial.data, one.serial.length);
+    if (probe.blocks != 0)
+        __builtin_prefetch(probe.filter + seki_filter_place(probe.blocks, one.hash));
+    return one;
+}
+
+/* Whether the exact set must be asked: the set has no filter, or the filter says maybe. */
+static bool look_up_goes_on(const seki_snapshot *s, const look_up *one)
+{
+    seki_probe probe = s->probes[one->set];
+    return one->serial.length != 0 && (probe.blocks == 0 || seki_filter_may_hold(probe.filter, probe.blocks, one->hash));
+}
+
+/* 0 to 2, as seki_snapshot_look_up tells it. */
+static uint8_t look_up_end(const seki_snapshot *s, const look_up *one, seki_crl_entry *out)
+{
+    const seki_index *index = &s->sets[one->set].revoked;
+    seki_revoked entry;
+    if (s->probes[one->set].blocks == 0 && !seki_index_maybe(index, one->serial.data, one->serial.length, one->hash))
+        return 0;
+    if (!seki_index_find(index, one->serial.data, one->serial.length, &entry))
+        return 1;
+    if (out != NULL)
+        copy_entry(&entry, one->set, out);
+    return 2;
+}
+
 seki_status seki_snapshot_look_up(const seki_snapshot *s, uint64_t rows, const uint32_t *sets, uint64_t sets_stride,
                                   const seki_column *serials, uint8_t *found, seki_crl_entry *entries)
 {
-    enum { AHEAD = 64 }; /* look-ups under way at once: more than a core has cache lines in flight */
-    uint64_t hashes[AHEAD];
-    seki_span asked[AHEAD];
+    look_up under_way[AHEAD];
     if (s == NULL || sets == NULL || serials == NULL || sets_stride > 1 || (found == NULL && rows != 0)
         || rows > SEKI_ROWS_MAX || !seki_column_valid(serials, rows, false))
         return SEKI_E_ARGUMENT;
     for (uint64_t i = 0; i < rows && (i == 0 || sets_stride != 0); i++)
         if (sets[i] >= s->set_count)
             return SEKI_E_ARGUMENT;
-    for (uint64_t from = 0; from < rows; from += AHEAD) {
-        size_t count = rows - from < AHEAD ? (size_t)(rows - from) : AHEAD;
-        for (size_t i = 0; i < count; i++) {
-            asked[i] = seki_column_row(serials, from + i);
-            if (!seki_serial_normalize(&asked[i])) {
-                asked[i].length = 0; /* of no certificate: in no set */
-                continue;
-            }
-            hashes[i] = seki_serial_hash(asked[i].data, asked[i].length);
-            seki_index_prefetch(&s->sets[sets[(from + i) * sets_stride]].revoked, hashes[i]);
+    /* One begins for each that ends, so that there is work to do while lines are on their way. */
+    for (uint64_t i = 0; i < rows + AHEAD; i++) {
+        look_up *one = &under_way[i % AHEAD];
+        if (i >= AHEAD) {
+            uint64_t row = i - AHEAD;
+            found[row] = look_up_goes_on(s, one) ? look_up_end(s, one, entries != NULL ? &entries[row] : NULL) : 0;
         }
-        for (size_t i = 0; i < count; i++) {
-            const seki_index *index = &s->sets[sets[(from + i) * sets_stride]].revoked;
-            seki_revoked entry;
-            found[from + i] = 0;
-            if (asked[i].length == 0 || !seki_index_maybe(index, asked[i].data, asked[i].length, hashes[i]))
-                continue;
-            found[from + i] = 1;
-            if (!seki_index_find(index, asked[i].data, asked[i].length, &entry))
-                continue;
-            found[from + i] = 2;
-            if (entries != NULL)
-                copy_entry(&entry, sets[(from + i) * sets_stride], &entries[from + i]);
-        }
+        if (i < rows)
+            *one = look_up_begin(s, sets[i * sets_stride], seki_column_row(serials, i));
     }
     if (rows != 0 && seki_snapshot_damaged(s))
         memset(found, 3, (size_t)rows);

@@ -1,5 +1,4 @@
 #include "kernels.h"
-#include "path_revocation.h"
 #include "stages.h"
 
 /* SHA-256 of each certificate still alive, in lanes. */
@@ -17,25 +16,26 @@ static void fingerprint(seki_login_scratch *scratch, seki_login_row *rows, size_
         memcpy(rows[scratch->hash_row[i]].cached.entry.fingerprint, scratch->hash_out[i], SEKI_SHA256_SIZE);
 }
 
-/* Whether the cache decides the row's path at its time. */
 /* The CAs of the way that was found good, by the revocation data of this call; false: look again, there may be another way. */
 static bool way_stands(const seki_login_call *call, seki_login_row *row, int32_t way)
 {
     const seki_verifier *verifier = call->verifier;
     row->way = way;
-    if (call->in_force == NULL)
+    if (!seki_revocation_is_given(&call->revocation))
         return true;
     if (way < 0 || !row->cached.entry.points.known || !row->cached.entry.points.whole)
         return false;
     if (verifier->trust->ways[way].parent < 0)
         return true;
     seki_revocation_finding finding =
-        seki_way_revocation(verifier->trust, way, &verifier->profile, call->in_force, row->at);
+        seki_way_revocation(verifier->trust, way, &verifier->profile, &call->revocation, row->at);
     row->this_update = finding.this_update;
+    row->revocation_by = finding.by;
     row->flags |= finding.soft ? SEKI_FLAG_REVOCATION_SOFT : 0;
     return finding.reason == SEKI_NOT_DECIDED;
 }
 
+/* Whether the cache decides the row's path at its time. */
 static bool decide_from_cache(const seki_login_call *call, seki_login_row *row)
 {
     const seki_verifier *verifier = call->verifier;
@@ -94,6 +94,7 @@ void seki_stage_certificate(seki_login_call *call, seki_workspace *space, seki_l
             row->cached.handle = 0; /* what another store or time made of it */
             row->way = -1;
             row->this_update = INT64_MAX;
+            row->revocation_by = 0;
             row->flags = 0;
             seki_refuse(row, read_certificate(call, space, row));
         }

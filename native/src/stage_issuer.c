@@ -1,5 +1,4 @@
 #include "name_match.h"
-#include "path_revocation.h"
 #include "sent_chain.h"
 
 /* Signature checks a batch may waste on searches that lead nowhere: 189 in one of 1,000 rows, some 130 ms of P-384.  When they are
@@ -78,7 +77,7 @@ static void conclude(seki_login_call *call, seki_workspace *space, seki_login_ro
 {
     seki_verifier *verifier = call->verifier;
     seki_judgement j;
-    seki_judgement_begin(&j, verifier, call->in_force, row);
+    seki_judgement_begin(&j, verifier, &call->revocation, row);
     seki_reason reason = row->candidate_count == 0 ? SEKI_ISSUER_UNKNOWN : SEKI_ISSUER_SIGNATURE_WRONG;
     if (row->issuer >= 0) {
         static const seki_path nothing = {.window_from = INT64_MIN, .window_to = INT64_MAX};
@@ -94,6 +93,7 @@ static void conclude(seki_login_call *call, seki_workspace *space, seki_login_ro
     if (reason == SEKI_NOT_DECIDED) {
         row->way = j.path.way;
         row->this_update = j.path.this_update;
+        row->revocation_by = j.path.revocation_by;
         row->flags |= j.path.soft ? SEKI_FLAG_REVOCATION_SOFT : 0;
         keep_points(call, row);
         remember(call, &j, reason, j.path.window_from, j.path.window_to);

@@ -1,9 +1,10 @@
 #include "name_match.h"
-#include "path_revocation.h"
+#include "revocation_words.h"
 #include "stages.h"
 
 static void question_of(const seki_login_call *call, seki_login_scratch *scratch, seki_login_row *row, size_t place);
-static void take_answer(const seki_login_call *call, seki_login_row *row, const seki_revocation_answer *answer);
+static void take_answer(const seki_login_call *call, seki_login_row *row, const seki_revocation_question *question,
+                        const seki_revocation_limits *limits, seki_revocation_answer *answer);
 
 /* Asks about the leaves of all rows alive at once; CAs above them were asked about where their way was chosen (judge.c,
  * stage_certificate.c).  By now each leaf's own signature was verified, so nobody learns from a forged certificate who is revoked. */
@@ -17,7 +18,7 @@ void seki_stage_revocation(seki_login_call *call, seki_workspace *space, seki_lo
             continue;
         if (profile->revocation == SEKI_REVOCATION_OFF) {
             rows[i].flags |= SEKI_FLAG_REVOCATION_OFF;
-        } else if (call->in_force == NULL) {
+        } else if (!seki_revocation_is_given(&call->revocation)) {
             seki_refuse(&rows[i], SEKI_REVOCATION_NOT_CONFIGURED);
         } else if (rows[i].way < 0) {
             seki_refuse(&rows[i], SEKI_ENGINE_FAULT); /* no row comes here without a path */
@@ -27,9 +28,13 @@ void seki_stage_revocation(seki_login_call *call, seki_workspace *space, seki_lo
         }
     }
     seki_revocation_limits limits = seki_profile_limits(profile);
-    seki_revocation_ask(call->in_force, &limits, scratch->questions, asked, scratch->answers);
+    if (call->revocation.in_force != NULL)
+        seki_revocation_ask(call->revocation.in_force, &limits, scratch->questions, asked, scratch->answers);
+    else
+        for (size_t i = 0; i < asked; i++)
+            scratch->answers[i] = (seki_revocation_answer){.state = SEKI_REVOCATION_UNASKED, .this_update = INT64_MAX};
     for (size_t i = 0; i < asked; i++)
-        take_answer(call, &rows[scratch->asked_row[i]], &scratch->answers[i]);
+        take_answer(call, &rows[scratch->asked_row[i]], &scratch->questions[i], &limits, &scratch->answers[i]);
 }
 
 static void question_of(const seki_login_call *call, seki_login_scratch *scratch, seki_login_row *row, size_t place)
@@ -63,11 +68,19 @@ static void question_of(const seki_login_call *call, seki_login_scratch *scratch
     };
 }
 
-static void take_answer(const seki_login_call *call, seki_login_row *row, const seki_revocation_answer *answer)
+static void take_answer(const seki_login_call *call, seki_login_row *row, const seki_revocation_question *question,
+                        const seki_revocation_limits *limits, seki_revocation_answer *answer)
 {
+    if (call->revocation.ocsp != NULL) {
+        seki_revocation_words words = {0};
+        seki_words_by_crl(&words, answer);
+        seki_words_by_ocsp(&words, &call->revocation.ocsp[row->number], question, limits);
+        *answer = seki_words_conclude(&words);
+    }
     seki_revocation_finding finding = seki_revocation_judge(answer, &call->verifier->profile, SEKI_REVOKED);
     if (finding.this_update < row->this_update)
         row->this_update = finding.this_update;
+    row->revocation_by |= finding.by;
     if (finding.soft)
         row->flags |= SEKI_FLAG_REVOCATION_SOFT;
     if (finding.reason != SEKI_NOT_DECIDED)

@@ -3,7 +3,7 @@
 #define SEKI_STAGES_H
 
 #include "engine.h"
-#include "revocation.h"
+#include "path_revocation.h"
 
 struct seki_verifier {
     seki_engine *engine;
@@ -22,7 +22,7 @@ typedef struct {
     const seki_login_input *inputs;  /* its rows where they lie apart; NULL: they are in the batch's columns */
     bool logins;                     /* false: certificates only, without challenge and signature */
     seki_verdict *out;
-    const seki_in_force *in_force;   /* revocation data of the whole call; NULL: none, or the profile looks at none */
+    seki_revocation_data revocation; /* of the whole call */
     uint16_t batch_reason;           /* a reason that holds for every row (CLOCK_WENT_BACK), or 0 */
     uint32_t doubts;                 /* seki_kernels_doubts, from before the first signature */
     _Atomic uint32_t claimed_under;  /* the least of seki_kernels_doubts under which a range was claimed */

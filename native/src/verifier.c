@@ -5,6 +5,7 @@
 #include "column.h"
 #include "kernels.h"
 #include "mode.h"
+#include "revocation_words.h"
 #include "stages.h"
 
 static bool profile_valid(const seki_profile *profile);
@@ -79,7 +80,10 @@ seki_status seki_verify_certificates(seki_verifier *verifier, const seki_certifi
                             .intermediates = batch->intermediates,
                             .at = batch->at,
                             .at_stride = batch->at_stride,
-                            .confirmations = batch->confirmations};
+                            .confirmations = batch->confirmations,
+                            .ocsp = batch->ocsp,
+                            .ocsp_of_cas = batch->ocsp_of_cas,
+                            .ocsp_of_cas_count = batch->ocsp_of_cas_count};
     seki_login_call call = {.verifier = verifier, .batch = &all, .logins = false, .out = out};
     return run_columns(&call);
 }
@@ -185,6 +189,7 @@ static void fill(const seki_login_call *call, seki_login_row *row, uint64_t numb
     row->way = -1;
     row->sent = false;
     row->this_update = INT64_MAX;
+    row->revocation_by = 0;
 }
 
 /* Data from after the time of judgement (within the clock's skew) is new. */
@@ -201,12 +206,14 @@ static int32_t age_of(const seki_login_row *row)
 /* The handle is given only for certificates whose issuer's signature was verified. */
 static seki_verdict verdict_of(const seki_login_call *call, const seki_login_row *row)
 {
+    const seki_in_force *in_force = call->revocation.in_force;
     return (seki_verdict){.reason = row->reason,
                           .backend = row->backend,
                           .flags = row->flags,
                           .revocation_age = age_of(row),
                           .certificate = row->known || row->verified ? row->cached.handle : 0,
-                          .snapshot = call->in_force != NULL ? seki_in_force_id(call->in_force) : 0};
+                          .snapshot = in_force != NULL ? seki_in_force_id(in_force) : 0,
+                          .revocation_by = row->revocation_by};
 }
 
 /* All stages but the last. */
@@ -265,12 +272,19 @@ static int64_t newest(const seki_login_batch *batch)
     return at;
 }
 
+static bool statements_valid(const seki_login_batch *batch)
+{
+    return batch->ocsp_of_cas_count <= SEKI_OCSP_OF_CAS_MAX && (batch->ocsp_of_cas != NULL || batch->ocsp_of_cas_count == 0)
+           && (batch->ocsp == NULL || seki_ocsp_statements_valid(batch->ocsp, batch->rows))
+           && seki_ocsp_statements_valid(batch->ocsp_of_cas, batch->ocsp_of_cas_count);
+}
+
 static seki_status run_columns(seki_login_call *call)
 {
     const seki_login_batch *batch = call->batch;
     if (batch->rows > SEKI_ROWS_MAX || batch->at == NULL || batch->at_stride > 1
         || !seki_column_valid(&batch->certificates, batch->rows, false)
-        || !seki_column_valid(&batch->intermediates, batch->rows, true))
+        || !seki_column_valid(&batch->intermediates, batch->rows, true) || !statements_valid(batch))
         return SEKI_E_ARGUMENT;
     return run(call);
 }
@@ -281,8 +295,12 @@ static seki_status run(seki_login_call *call)
     if (batch->rows == 0)
         return SEKI_OK;
     bool claims = call->logins && call->verifier->profile.challenge == SEKI_CHALLENGE_OWN;
-    seki_revocation *revocation = call->verifier->profile.revocation != SEKI_REVOCATION_OFF ? call->verifier->revocation : NULL;
-    call->in_force = revocation != NULL ? seki_revocation_acquire(revocation) : NULL;
+    seki_revocation *revocation = call->verifier->revocation;
+    if (call->verifier->profile.revocation != SEKI_REVOCATION_OFF)
+        call->revocation = (seki_revocation_data){.in_force = revocation != NULL ? seki_revocation_acquire(revocation) : NULL,
+                                                  .ocsp = batch->ocsp,
+                                                  .ocsp_of_cas = batch->ocsp_of_cas_count != 0 ? batch->ocsp_of_cas : NULL,
+                                                  .ocsp_of_cas_count = (size_t)batch->ocsp_of_cas_count};
     if (claims)
         call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
     seki_status status;
@@ -291,8 +309,8 @@ static seki_status run(seki_login_call *call)
     } while (status == SEKI_OK && !claims && call->doubts != seki_kernels_doubts());
     if (claims && atomic_load(&call->claimed_under) != seki_kernels_doubts())
         take_back(call);
-    if (call->in_force != NULL)
-        seki_revocation_release(revocation, call->in_force);
+    if (call->revocation.in_force != NULL)
+        seki_revocation_release(revocation, call->revocation.in_force);
     return status;
 }
 

@@ -936,7 +936,8 @@ RULES += (
             "ca-kept-out",
             peer,
             "issuer-unknown issuer-signature-wrong path-too-long path-refused algorithm-not-allowed extended-key-usage "
-            "key-too-small key-exponent path-budget-spent issuer-expired issuer-not-yet-valid policy name-constraints",
+            "key-too-small key-exponent path-budget-spent issuer-expired issuer-not-yet-valid policy name-constraints "
+            "certificate-extension-unknown-critical",
             "a CA certificate is malformed, or not what the profile wants of CAs; without it the peer finds no path either",
             _kept_out(peer),
         )

@@ -85,6 +85,7 @@ def make(
     is_ca: bool = True,
     extra: Iterable[Extra] = (),
     hash_: hashes.HashAlgorithm | None = None,
+    serial: int | None = None,
 ) -> Made:
     """A CA certificate (or another) under `issuer`; None: self-signed.  Two calls with the same arguments give the same bytes."""
     label = own_key or name
@@ -95,7 +96,7 @@ def make(
         .subject_name(dn(name))
         .issuer_name(dn(issuer.name if issuer else name))
         .public_key(own)
-        .serial_number(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) >> 1 | 1)
+        .serial_number(serial or int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) >> 1 | 1)
         .not_valid_before(datetime.fromtimestamp(window[0], UTC))
         .not_valid_after(datetime.fromtimestamp(window[1], UTC))
         .add_extension(x509.BasicConstraints(is_ca, path_length), critical=True)

@@ -1,4 +1,4 @@
-"""CRLs that sekisho.testing makes, read back by cryptography, by OpenSSL's own program and by sekisho."""
+"""CRLs and OCSP responses that sekisho.testing makes, read back by cryptography, by OpenSSL's own program and by sekisho."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from sekisho.engine import Engine
 from sekisho.profiles import Profile
@@ -41,6 +44,7 @@ from sekisho.testing import (
 from sekisho.testing import crls as crls_module
 from sekisho.testing.keys import KEY_KINDS, KeyKind, key_from_label
 from sekisho.testing.leaves import Extension
+from sekisho.testing.responses import OcspStatus
 from sekisho.testing.revoked import NO_TIME, REASONS, SIGN_REASONS
 from sekisho.trust import TrustStore
 from sekisho.verifier import Verifier
@@ -504,3 +508,24 @@ def test_a_revoked_citizen_takes_a_line(tmp_path: Path) -> None:
             (verdict,) = judge.verify_certificates([login.certificate], at=AT)
             assert verdict.ok != revoked
             assert (verdict.reason is Reason.REVOKED) == revoked
+
+
+# ---- OCSP responses ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["good", "revoked", "unknown"])
+def test_responses_of_a_city_by_cryptography(status: OcspStatus) -> None:
+    city = small_city()
+    how: dict[str, Any] = {"reason": "certificateHold", "revoked_at": AT - 7} if status == "revoked" else {}
+    found = ocsp.load_der_ocsp_response(city.ocsp(3, status, **how))
+    issuer = x509.load_der_x509_certificate(city.issuer(3).certificate)
+    assert found.certificate_status.name == status.upper()
+    assert found.serial_number == x509.load_der_x509_certificate(city.certificate(3)).serial_number
+    assert found.issuer_name_hash == hashlib.sha1(issuer.subject.public_bytes(), usedforsecurity=False).digest()
+    assert found.issuer_key_hash == x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest
+    assert found.responder_key_hash == found.issuer_key_hash
+    assert (found.this_update_utc.timestamp(), found.next_update_utc.timestamp()) == (AT - 60, AT - 60 + 3600)
+    issuer.public_key().verify(found.signature, found.tbs_response_bytes, PKCS1v15(), hashes.SHA256())
+    if how:
+        assert found.revocation_time_utc.timestamp() == AT - 7
+        assert found.revocation_reason is x509.ReasonFlags.certificate_hold

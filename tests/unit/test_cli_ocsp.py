@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit import ocsps
-from tests.unit.chains import leaf, make
+from tests.unit.chains import Made, key, leaf, make
 from tests.unit.ocsps import respond, responder, revoked, single
 from tests.unit.test_cli import mistake, run
 
@@ -80,3 +82,78 @@ def test_mistakes(common: tuple[str | Path, ...], tmp_path: Path) -> None:
     (tmp_path / "odd.cer").write_bytes(b"\x30\x00")
     odd = mistake("verify", "ocsp", "-", *common, "--responder", tmp_path / "odd.cer", stdin=b"\x30")
     assert "cannot sign OCSP responses" in odd
+
+
+# ---- beside other questions --------------------------------------------------------------------------------
+
+SUB = make("sub ca", CA)
+BELOW = leaf(SUB, "below")
+WANTED = TOML.replace('"ocsp-cli"', '"ocsp-cli-wanted"\nchallenge = "foreign"\npath_length_max = 4')
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> tuple[str | Path, ...]:
+    """--trust, --profile and --at of a profile that wants revocation, and responses in files."""
+    responses = {
+        "good": respond(CA, single(HOLDER, CA)),
+        "revoked": respond(CA, single(HOLDER, CA, revoked(1))),
+        "stale": respond(CA, single(HOLDER, CA, next_update=AT - 60)),
+        "below": respond(SUB, single(BELOW, SUB)),
+        "sub": respond(CA, single(SUB, CA)),
+        "sub-revoked": respond(CA, single(SUB, CA, revoked(1))),
+    }
+    for name, der in responses.items():
+        (tmp_path / f"{name}.ocsp").write_bytes(der)
+    for made in (CA, SUB, HOLDER, BELOW):
+        (tmp_path / f"{made.name}.cer").write_bytes(made.der)
+    (tmp_path / "wanted.toml").write_text(WANTED)
+    return ("--trust", tmp_path / "ca.cer", "--profile", tmp_path / "wanted.toml", "--at", str(AT))
+
+
+def test_a_certificate_with_responses(beside: tuple[str | Path, ...], tmp_path: Path) -> None:
+    call = ("verify", "certificate", tmp_path / "holder.cer", *beside)
+    assert "revocation-not-configured" in run(*call, ends=1).stdout
+    good = run(*call, "--ocsp", tmp_path / "good.ocsp").stdout
+    assert "certificate-ok" in good
+    assert "OCSP: good, as of 2026-04-01" in good
+    stale = run(*call, "--ocsp", tmp_path / "stale.ocsp", ends=1).stdout
+    assert "revocation-not-configured" in stale
+    assert "OCSP: none, ocsp-expired" in stale
+    both = ("--ocsp", tmp_path / "good.ocsp", "--ocsp", tmp_path / "revoked.ocsp")
+    (row,) = json.loads(run(*call, *both, "--json", ends=1).stdout)["rows"]
+    assert (row["reason"], row["revocation_by"], row["ocsp"]["status"]) == ("revoked", ["ocsp"], "revoked")
+    assert "4 times" in mistake(*call, *(("--ocsp", tmp_path / "good.ocsp") * 5))
+
+
+def test_a_chain_with_responses(beside: tuple[str | Path, ...], tmp_path: Path) -> None:
+    """A CA that is sent along, or one of the trust store's, is asked about by its own."""
+    leaf_good, ca_good = ("--ocsp", tmp_path / "below.ocsp"), ("--ocsp", tmp_path / "sub.ocsp")
+    sent = ("verify", "chain", tmp_path / "below.cer", tmp_path / "sub ca.cer", *beside)
+    kept = ("verify", "certificate", tmp_path / "below.cer", "--intermediates", tmp_path / "sub ca.cer", *beside)
+    for call in (sent, kept):
+        assert "revocation-not-configured" in run(*call, *leaf_good, ends=1).stdout
+        assert "certificate-ok" in run(*call, *leaf_good, *ca_good).stdout
+        assert "issuer-revoked" in run(*call, *leaf_good, "--ocsp", tmp_path / "sub-revoked.ocsp", ends=1).stdout
+
+
+def test_logins_with_responses(beside: tuple[str | Path, ...], tmp_path: Path) -> None:
+    challenge = b"login 8f14e45fceea167a at the checkpoint"
+
+    def line(holder: Made, *responses: str, **more: object) -> str:
+        signature = key(holder.key).sign(challenge, ec.ECDSA(hashes.SHA256()))
+        fields = {"certificate": holder.der, "challenge_base64": challenge, "signature": signature}
+        told: dict[str, object] = {name: base64.b64encode(value).decode() for name, value in fields.items()}
+        ocsp = [base64.b64encode((tmp_path / f"{one}.ocsp").read_bytes()).decode() for one in responses]
+        return json.dumps(told | ({"ocsp": ocsp} if responses else {}) | more)
+
+    (tmp_path / "logins").write_text(
+        "\n".join([line(HOLDER, "good"), line(HOLDER), line(HOLDER, "good", "revoked"), line(BELOW, "below")])
+    )
+    call = ("verify", "logins", tmp_path / "logins", *beside, "--intermediates", tmp_path / "sub ca.cer", "--json")
+    rows = json.loads(run(*call, ends=1).stdout)["rows"]
+    nothing = "revocation-not-configured"
+    assert [one["reason"] for one in rows] == ["accepted", nothing, "revoked", nothing]
+    rows = json.loads(run(*call, "--ocsp", tmp_path / "sub.ocsp", ends=1).stdout)["rows"]
+    assert [one["reason"] for one in rows] == ["accepted", nothing, "revoked", "accepted"]
+    (tmp_path / "logins").write_text(line(HOLDER, ocsp="MAA="))
+    assert "ocsp must be a list" in mistake(*call)

@@ -16,6 +16,7 @@ from sekisho.claims import Claims
 from sekisho.engine import KERNELS, Engine, Kernel, disable_kernel, kernels
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.ocsp import OcspChecker
 from sekisho.signatures import KeySet, SignatureBatch, verify_signatures
 from sekisho.testing import City, build_city
 from sekisho.testing.keys import KeyKind, SigningKey
@@ -196,6 +197,31 @@ def test_logins_claimed_before_a_kernel_was_found_out_are_taken_back(tmp_path: P
     counts = verdicts.count()
     assert set(counts) <= {Reason.ENGINE_FAULT, Reason.SIGNATURE_WRONG, Reason.SIGNATURE_UNCONFIRMED}
     assert counts[Reason.ENGINE_FAULT] > 0  # the first ranges, whose challenges were claimed by then
+
+
+def test_responses_that_a_kernel_accepted_before_it_was_found_out_are_good_no_more() -> None:
+    if not any(name in RSA for name in signing()):
+        pytest.skip("no RSA kernel is on here")
+    city, rows = testing.small_city(), list(testing.small_city().rows("auth"))
+    profile = replace(Profile.load("jpki-auth-test"), name="doubted-test", revocation="required")
+    trust = TrustStore(list(city.trust("auth")))
+    checker = OcspChecker(trust, profile, engine=engine())
+    certificates = [city.certificate(row) for row in rows]
+    forged = [city.ocsp(row)[:-1] + bytes((city.ocsp(row)[-1] ^ 1,)) for row in rows]
+    for name in signing():
+        plant(name, lib.SEKI_FAULT_ACCEPT)
+    statements = checker.check(forged, certificates, at=testing.AT)
+    assert {one.status for one in statements} == {"good"}  # as the kernel says, and nobody looked
+    verify_signatures(batch("rsa2048", BAD), engine=engine(cross_check_one_in=1))
+    assert any(one.state == "off-wrong-accept" for one in kernels())
+    verifier = Verifier(trust, profile, engine=engine())
+    verdicts = verifier.verify_certificates(certificates, at=testing.AT, ocsp=statements)
+    assert set(verdicts.count()) == {Reason.REVOCATION_UNKNOWN}
+    again = checker.check(forged, certificates, at=testing.AT)
+    assert {one.refusal for one in again} == {Reason.OCSP_SIGNATURE_WRONG}
+    good = checker.check([city.ocsp(row) for row in rows], certificates, at=testing.AT)
+    verdicts = verifier.verify_certificates(certificates, at=testing.AT, ocsp=good)
+    assert set(verdicts.count()) == {Reason.CERTIFICATE_OK}
 
 
 def choose(name: str) -> None:

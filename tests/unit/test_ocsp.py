@@ -18,7 +18,7 @@ from tests.unit import crls, ocsps
 from tests.unit.chains import DAY, Made, dn, leaf, make, store
 from tests.unit.ocsps import GOOD, PROFILE, SIGNING, UNKNOWN, respond, responder, revoked, single
 
-from sekisho._native import ffi
+from sekisho._native import ffi, lib
 from sekisho.engine import Engine
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
@@ -81,7 +81,7 @@ def test_a_statement_is_of_one_key_and_serial() -> None:
     assert bytes(row["issuer"]) == crls.identity(CA)
     assert int.from_bytes(bytes(row["serial"])[: row["serial_length"]]) == ocsps.serial_of(HOLDER)
     assert not row["zero"].any()
-    assert not row["pad"].any()
+    assert row["doubts"] == lib.seki_kernels_doubts()
     assert OCSP_STATEMENT.itemsize == ffi.sizeof("seki_ocsp_statement")
     for name, (_, offset) in OCSP_STATEMENT.fields.items():
         assert ffi.offsetof("seki_ocsp_statement", name) == offset

@@ -1,23 +1,94 @@
-"""`sekisho verify ocsp`: what an OCSP response establishes of a certificate."""
+"""`sekisho verify ocsp`: what an OCSP response establishes of a certificate; and responses beside other questions."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import click
+import numpy as np
 from rich.text import Text
 
-from sekisho.cli.base import Mistake, console, instant, json_option, print_json, when_option
+from sekisho.cli.base import F, Mistake, console, instant, json_option, print_json, when_option
 from sekisho.cli.inputs import certificates_in, pem_blocks, profile_option, read_file, told, trust_option, trust_store
 from sekisho.profiles import Profile
 from sekisho.revocation.crl import CRL_REASONS
-from sekisho.revocation.ocsp import OcspChecker, OcspStatement, Responder
+from sekisho.revocation.ocsp import RESPONSES_MAX, OcspChecker, OcspStatement, OcspStatements, Responder
 from sekisho.trust import TrustStore
+from sekisho.verifier import Verifier
 
-__all__ = ["command"]
+__all__ = ["Staples", "command", "ocsp_options", "statement_json", "statement_words"]
 
 _STYLES: Final = {"good": "bold green", "revoked": "bold red", "unknown": "bold red", "none": "bold red"}
+
+
+def responder_option(function: F) -> F:
+    """The option `--responder`."""
+    return click.option(
+        "--responder",
+        "responders",
+        multiple=True,
+        metavar="FILE",
+        help="Certificate of a responder that is trusted to speak for all CAs of --trust, though none appointed it.",
+    )(function)
+
+
+def ocsp_options(help_: str) -> Callable[[F], F]:
+    """The options `--ocsp` and `--responder`."""
+
+    def with_options(function: F) -> F:
+        option = click.option("--ocsp", "responses", multiple=True, metavar="FILE", help=help_)
+        return option(responder_option(function))
+
+    return with_options
+
+
+class Staples:
+    """OCSP responses that were handed over with a question.
+
+    Args:
+        verifier: whom the question goes to.
+        files: of responses, DER or PEM; what they say of CA certificates counts too.
+        responders: files of certificates (`--responder`).
+    """
+
+    def __init__(self, verifier: Verifier, files: Sequence[str], responders: tuple[str, ...]) -> None:
+        if len(files) > RESPONSES_MAX:
+            raise Mistake(
+                f"--ocsp can be given {RESPONSES_MAX} times: of one certificate no more responses are looked at"
+            )
+        self._trust = verifier.trust
+        self._given = [_response(one) for one in files]
+        known = _responders(responders, verifier.trust)
+        self._checker = told(
+            lambda: OcspChecker(verifier.trust, verifier.profile, responders=known, revocation=verifier.revocation)
+        )
+
+    def of(self, certificates: Sequence[bytes], at: int, sent: Sequence[bytes] | None = None) -> OcspStatements | None:
+        """What the files say of each certificate; None if there are none."""
+        return self.in_rows([self._given] * len(certificates), certificates, at, sent)
+
+    def in_rows(
+        self,
+        responses: Sequence[Sequence[bytes]],
+        certificates: Sequence[bytes],
+        at: int,
+        sent: Sequence[bytes] | None = None,
+    ) -> OcspStatements | None:
+        """What the responses of each row say of its certificate; None if there is no response at all."""
+        if not any(responses):
+            return None
+        return self._checker.check(responses, certificates, at=at, intermediates=sent)
+
+    def of_cas(self, at: int, sent: Sequence[bytes] = ()) -> OcspStatements | None:
+        """What the files say of CAs below the anchors, those that were sent along included."""
+        cas = [*self._trust.certificates[len(self._trust.anchors) :], *sent]
+        found = self.of(cas, at, [b"".join(sent)] * len(cas))
+        if found is None:
+            return None
+        something = np.flatnonzero(found.array["status"])
+        return OcspStatements(found.array[something], found.reasons[something])
 
 
 @click.command("ocsp")
@@ -25,13 +96,7 @@ _STYLES: Final = {"good": "bold green", "revoked": "bold red", "unknown": "bold 
 @click.option("--about", required=True, metavar="FILE", help="The certificate that the response should be about.")
 @trust_option()
 @profile_option
-@click.option(
-    "--responder",
-    "responders",
-    multiple=True,
-    metavar="FILE",
-    help="Certificate of a responder that is trusted to speak for all CAs of --trust, though none appointed it.",
-)
+@responder_option
 @click.option("--nonce", metavar="HEX", help="The nonce that was asked with; without it, any is taken, and none too.")
 @when_option()
 @json_option
@@ -66,10 +131,10 @@ def command(
     asked = None if nonce is None else [_nonce(nonce)]
     said = checker.check([_response(file)], [subject.der], at=at, nonces=asked)[0]
     if as_json:
-        print_json({"input": file, "about": subject.source, "profile": profile.name, "at": at} | _as_json(said))
+        print_json({"input": file, "about": subject.source, "profile": profile.name, "at": at} | statement_json(said))
     else:
         out = console()
-        out.print(Text(f"{said.status}: ", style=_STYLES[said.status]) + Text(_words(said)), soft_wrap=True)
+        out.print(Text(f"{said.status}: ", style=_STYLES[said.status]) + Text(statement_words(said)), soft_wrap=True)
         if said.refusal is not None:
             note = f"    To act: {said.refusal.blame.value if said.refusal.blame is not None else ''}. "
             out.print(Text(note + f"Source: {said.refusal.source}.", style="dim"), soft_wrap=True)
@@ -100,7 +165,8 @@ def _nonce(text: str) -> bytes:
         raise Mistake("--nonce must be hexadecimal, as in --nonce 0a1b2c") from None
 
 
-def _words(said: OcspStatement) -> str:
+def statement_words(said: OcspStatement) -> str:
+    """What a statement says, for people."""
     if said.refusal is not None:
         return f"{said.refusal.kebab}: {said.refusal.english}"
     until = "with no time of an update" if said.next_update is None else f"next update {instant(said.next_update)}"
@@ -114,7 +180,8 @@ def _words(said: OcspStatement) -> str:
     return when
 
 
-def _as_json(said: OcspStatement) -> dict[str, object]:
+def statement_json(said: OcspStatement) -> dict[str, object]:
+    """The same for programs."""
     return {
         "status": said.status,
         "reason": said.refusal.kebab if said.refusal is not None else None,

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Literal
 
 import click
 from pyasn1.codec.der import decoder, encoder
@@ -25,15 +25,10 @@ from sekisho.names import name_string
 from sekisho.revocation.ingest import Decision, given_files
 from sekisho.revocation.publish import load_private_key, load_public_key, publish
 from sekisho.revocation.snapshot import SnapshotError, SnapshotSource
-from sekisho.revocation.store import RevocationStore, StoreError
+from sekisho.revocation.store import REPAIR, RevocationStore, StoreError
 from sekisho.revocation.watcher import RevocationWatcher
 
 __all__ = ["command"]
-
-
-_REPAIR: Final = (
-    "`sekisho revocation rollback` goes back to the snapshot before; `build --repair` begins anew with the newest lists"
-)
 
 
 @click.group()
@@ -91,7 +86,9 @@ def store_options(function: F) -> F:
     return function
 
 
-def _store(directory: str, how: dict[str, Any], *, repair: bool = False) -> RevocationStore:
+def _store(
+    directory: str, how: dict[str, Any], *, repair: bool = False, check: Literal["whole", "map"] = "whole"
+) -> RevocationStore:
     trust = trust_store(how["anchors"], how["intermediates"])
     signers = [one.der for path in how["signers"] for one in certificates_in(path)]
     try:
@@ -102,11 +99,10 @@ def _store(directory: str, how: dict[str, Any], *, repair: bool = False) -> Revo
             archive=how["archive"],
             keep=how["keep"],
             unnumbered=how["unnumbered"],
+            check=check,
             repair=repair,
         )
-    except SnapshotError as error:
-        raise Mistake(f"{error}\n{_REPAIR}") from None
-    except StoreError as error:
+    except (SnapshotError, StoreError) as error:
         raise Mistake(str(error)) from None
 
 
@@ -159,8 +155,10 @@ def build(
         task = bar.add_task("reading CRLs (bytes)", total=total)
         try:
             update = store.update(crls, at=at, expired_too=expired_too, progress=lambda size: bar.advance(task, size))
-        except (NativeError, SnapshotError) as error:
-            raise Mistake(f"{directory}: {error}\n{_REPAIR}") from None
+        except NativeError as error:
+            raise Mistake(f"{directory}: {error}. {REPAIR}") from None
+        except SnapshotError as error:
+            raise Mistake(str(error)) from None
         published = []
         if publish_to is not None and publisher is not None and store.base is not None:
             published = [str(path) for path in publish(store, publish_to, publisher)]
@@ -252,7 +250,7 @@ def show(directory: str, as_json: bool, at: int, **how: Any) -> None:
 def verify(directory: str, **how: Any) -> None:
     """Look at every byte of what is in force, and at the archive, if one is named.  Ends with 1 if something is not as it was."""
     out, bad = console(), 0
-    with _store(directory, how) as store:
+    with _store(directory, how, check="map") as store:
         if store.base is None:
             raise Mistake(f"{directory}: nothing is in force")
         for snapshot in (store.base, store.overlay):
@@ -260,7 +258,8 @@ def verify(directory: str, **how: Any) -> None:
                 continue
             reason = snapshot.verify()
             bad += reason is not None
-            out.print(f"snapshot {snapshot.report.id}: {'every byte as it was' if reason is None else reason.kebab}")
+            said = "every byte as it was" if reason is None else f"{reason.kebab}. {REPAIR}"
+            out.print(f"snapshot {snapshot.report.id}: {said}")
         if store.archive is not None:
             there = missing = 0
             for source in store.base.sources():

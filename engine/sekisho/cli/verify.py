@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
@@ -37,10 +37,12 @@ from sekisho.cli.inputs import (
     trust_option,
     trust_store,
 )
+from sekisho.cli.ocsp import Staples, ocsp_options, statement_json, statement_words
 from sekisho.cli.parts import certificate_key
 from sekisho.modes import Mode
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
+from sekisho.revocation.ocsp_statements import OcspStatement
 from sekisho.revocation.snapshot import SnapshotError
 from sekisho.revocation.store import RevocationStore, StoreError
 from sekisho.signatures import SignatureBatch, verify_signatures
@@ -52,6 +54,11 @@ __all__ = ["command"]
 
 BATCH_ROWS: Final = 65_536  # logins read at a time: 150 MB of JPKI's
 SHOWN: Final = 8  # refused logins named by their lines, for each reason
+
+_OCSP: Final = (
+    "An OCSP response, DER or PEM, about a certificate asked about or a CA's above it; counts beside --revocation, or by itself. "
+    "May be repeated."
+)
 
 
 @click.group()
@@ -81,6 +88,7 @@ command.add_command(ocsp.command)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @trust_option()
 @revocation_option
+@ocsp_options(_OCSP)
 @profile_option
 @when_option()
 @json_option
@@ -90,6 +98,8 @@ def certificate(
     anchors: tuple[str, ...],
     intermediates: tuple[str, ...],
     revocation: str | None,
+    responses: tuple[str, ...],
+    responders: tuple[str, ...],
     profile: Profile,
     at: int,
     as_json: bool,
@@ -103,17 +113,24 @@ def certificate(
     Examples:
       sekisho verify certificate my.cer --trust jpki --profile jpki-auth
       sekisho verify certificate *.pem --trust ca/ --profile client-auth-test --at 2026-04-01
+      sekisho verify certificate my.pem --trust ca.pem --profile client-auth --ocsp my.ocsp
     """
     inputs = [one for path in files for one in certificates_in(path)]
     verifier = told(lambda: _verifier(trust_store(anchors, intermediates), profile, revocation))
-    verdicts = verifier.verify_certificates([one.der for one in inputs], at=at)
-    _answer([_Answer(one.source, verdict) for one, verdict in zip(inputs, verdicts, strict=True)], profile, at, as_json)
+    staples = Staples(verifier, responses, responders)
+    ders = [one.der for one in inputs]
+    said = staples.of(ders, at)
+    verdicts = verifier.verify_certificates(ders, at=at, ocsp=said, ocsp_of_cas=staples.of_cas(at))
+    about = [None] * len(ders) if said is None else list(said)
+    answers = [_Answer(one.source, verdict, by) for one, verdict, by in zip(inputs, verdicts, about, strict=True)]
+    _answer(answers, profile, at, as_json)
 
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @trust_option()
 @revocation_option
+@ocsp_options(_OCSP)
 @profile_option
 @when_option()
 @json_option
@@ -123,6 +140,8 @@ def chain(
     anchors: tuple[str, ...],
     intermediates: tuple[str, ...],
     revocation: str | None,
+    responses: tuple[str, ...],
+    responders: tuple[str, ...],
     profile: Profile,
     at: int,
     as_json: bool,
@@ -137,10 +156,14 @@ def chain(
       sekisho verify chain fullchain.pem --trust root.pem --profile client-auth-test
       sekisho verify chain leaf.cer issuing.cer --trust root.cer --profile client-auth-test
     """
-    leaf, *sent = [one for path in files for one in certificates_in(path)]
+    leaf, *cas = [one for path in files for one in certificates_in(path)]
     verifier = told(lambda: _verifier(trust_store(anchors, intermediates), profile, revocation))
-    verdicts = verifier.verify_certificates([leaf.der], [b"".join(one.der for one in sent)], at=at)
-    _answer([_Answer(leaf.source, verdicts[0])], profile, at, as_json)
+    staples = Staples(verifier, responses, responders)
+    sent = [one.der for one in cas]
+    along = [b"".join(sent)]
+    said, of_cas = staples.of([leaf.der], at, along), staples.of_cas(at, sent)
+    verdicts = verifier.verify_certificates([leaf.der], along, at=at, ocsp=said, ocsp_of_cas=of_cas)
+    _answer([_Answer(leaf.source, verdicts[0], None if said is None else said[0])], profile, at, as_json)
 
 
 # ---- signatures --------------------------------------------------------------------------------------
@@ -207,6 +230,7 @@ def _public_key(path: str) -> bytes:
 @click.argument("file")
 @trust_option()
 @revocation_option
+@ocsp_options("An OCSP response, DER or PEM, about a CA's certificate above the holders'. May be repeated.")
 @profile_option
 @keys_option
 @click.option(
@@ -235,6 +259,8 @@ def logins(
     anchors: tuple[str, ...],
     intermediates: tuple[str, ...],
     revocation: str | None,
+    responses: tuple[str, ...],
+    responders: tuple[str, ...],
     profile: Profile,
     keys: str | None,
     claims_path: str | None,
@@ -256,6 +282,7 @@ def logins(
       binding         optional: what the challenge was bound to at issue (text)
       transaction     optional: SHA-256 of the transaction, in hexadecimal
       request         optional: id of the request, so that a retry is told from a replay
+      ocsp            optional: list of OCSP responses about the certificate (four are looked at), DER in base64
 
     \b
     A whole round, with people of a synthetic city:
@@ -282,9 +309,13 @@ def logins(
             )
         )
         source: IO[str] = sys.stdin if file == "-" else stack.enter_context(Path(file).open(encoding="utf-8"))
-        for batch, lines in _batches(file, source, own):
+        staples = Staples(verifier, responses, responders)
+        of_cas = staples.of_cas(at)
+        for columns in _batches(file, source, own):
+            said = staples.in_rows(columns.ocsp, columns.certificates, at, columns.intermediates)
+            batch = replace(columns.batch(own), ocsp=said, ocsp_of_cas=of_cas)
             verdicts = told(partial(verifier.verify_logins, batch, at=at))
-            for line, verdict in zip(lines, verdicts, strict=True):
+            for line, verdict in zip(columns.lines, verdicts, strict=True):
                 report.add(line, verdict)
     report.finish(within=claims is not None and claims_path is None)
 
@@ -307,7 +338,10 @@ def _claims(path: str | None, stack: ExitStack) -> Claims:
 
 
 _FIELDS: Final = frozenset(
-    ("certificate", "challenge", "challenge_base64", "signature", "intermediates", "binding", "transaction", "request")
+    (
+        *("certificate", "challenge", "challenge_base64", "signature", "intermediates", "binding", "transaction"),
+        *("request", "ocsp"),
+    )
 )
 
 
@@ -320,6 +354,7 @@ class _Columns:
     bindings: list[bytes] = field(default_factory=list)
     transactions: list[bytes] = field(default_factory=list)
     requests: list[bytes] = field(default_factory=list)
+    ocsp: list[list[bytes]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
 
     def batch(self, own: bool) -> LoginBatch:
@@ -335,7 +370,7 @@ class _Columns:
         )
 
 
-def _batches(name: str, source: IO[str], own: bool) -> Iterator[tuple[LoginBatch, list[int]]]:
+def _batches(name: str, source: IO[str], own: bool) -> Iterator[_Columns]:
     columns = _Columns()
     try:
         for number, text in enumerate(source, 1):
@@ -348,12 +383,12 @@ def _batches(name: str, source: IO[str], own: bool) -> Iterator[tuple[LoginBatch
                     "others, so nobody would look at them"
                 )
             if len(columns.lines) == BATCH_ROWS:
-                yield columns.batch(own), columns.lines
+                yield columns
                 columns = _Columns()
     except UnicodeDecodeError:
         raise Mistake(f"{name} is not UTF-8 text: a file of logins has one JSON object a line") from None
     if columns.lines:
-        yield columns.batch(own), columns.lines
+        yield columns
 
 
 def _enter(columns: _Columns, number: int, where: str, text: str) -> None:
@@ -364,7 +399,7 @@ def _enter(columns: _Columns, number: int, where: str, text: str) -> None:
     if not isinstance(login, dict) or not {"certificate", "signature"} <= set(login) <= _FIELDS:
         raise Mistake(
             f"{where}: a login is an object with certificate, challenge and signature, and may have "
-            "intermediates, binding, transaction, request (see `sekisho verify logins --help`)"
+            "intermediates, binding, transaction, request, ocsp (see `sekisho verify logins --help`)"
         )
     if ("challenge" in login) == ("challenge_base64" in login):
         raise Mistake(f"{where}: give the challenge as challenge (text) or as challenge_base64, one of them")
@@ -375,10 +410,8 @@ def _enter(columns: _Columns, number: int, where: str, text: str) -> None:
         columns.challenges.append(_text(login, "challenge", where))
     else:
         columns.challenges.append(_base64(login["challenge_base64"], where, "challenge_base64"))
-    sent = login.get("intermediates", [])
-    if not isinstance(sent, list):
-        raise Mistake(f"{where}: intermediates must be a list of certificates")
-    columns.intermediates.append(b"".join(_base64(one, where, "intermediates") for one in sent))
+    columns.intermediates.append(b"".join(_list(login, "intermediates", where)))
+    columns.ocsp.append(_list(login, "ocsp", where))
     columns.bindings.append(_text(login, "binding", where))
     columns.requests.append(_text(login, "request", where))
     try:
@@ -395,6 +428,13 @@ def _base64(value: Any, where: str, name: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError, binascii.Error):
         raise Mistake(f"{where}: {name} must be base64, on one line") from None
+
+
+def _list(login: dict[str, Any], name: str, where: str) -> list[bytes]:
+    values = login.get(name, [])
+    if not isinstance(values, list):
+        raise Mistake(f"{where}: {name} must be a list")
+    return [_base64(one, where, name) for one in values]
 
 
 def _text(login: dict[str, Any], name: str, where: str) -> bytes:
@@ -458,6 +498,7 @@ class _Report:
 class _Answer:
     source: str
     verdict: Verdict
+    ocsp: OcspStatement | None = None
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:
@@ -470,6 +511,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "advice": reason.advice.value if reason.advice is not None else None,
         "backend": verdict.backend,
         "flags": sorted(verdict.flags),
+        "revocation_by": sorted(verdict.revocation_by),
     }
 
 
@@ -477,7 +519,12 @@ def _answer(answers: list[_Answer], profile: Profile | None, at: int | None, as_
     """Prints the answers and ends the command."""
     good = all(one.verdict.ok for one in answers)
     if as_json:
-        rows = [{"input": one.source} | _as_json(one.verdict) for one in answers]
+        rows = [
+            {"input": one.source}
+            | _as_json(one.verdict)
+            | ({} if one.ocsp is None else {"ocsp": statement_json(one.ocsp)})
+            for one in answers
+        ]
         about = {"profile": profile.name, "at": at} if profile is not None else {}
         print_json({"good": good, **about, "rows": rows})
         sys.exit(0 if good else 1)
@@ -489,6 +536,8 @@ def _answer(answers: list[_Answer], profile: Profile | None, at: int | None, as_
         out.print(Text(f"    {reason.english}"), soft_wrap=True)
         if reason.blame is not None:
             out.print(Text(f"    To act: {reason.blame.value}. Source: {reason.source}.", style="dim"), soft_wrap=True)
+        if one.ocsp is not None:
+            out.print(Text(f"    OCSP: {one.ocsp.status}, {statement_words(one.ocsp)}", style="dim"), soft_wrap=True)
     if profile is not None and profile.revocation == "off":
         out.print(Text("Revocation was not looked at: this is a test profile.", style="yellow"))
     sys.exit(0 if good else 1)

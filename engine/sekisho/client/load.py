@@ -41,7 +41,7 @@ _ANSWER: Final = np.dtype(
         ("first", "<u2"),  # a verdict's reason, or an error's code
         ("rest", "V2"),
         ("retry_ms", "<u4"),  # of an error
-        ("more", "V16"),
+        ("more", "V24"),
     ]
 )
 
@@ -188,7 +188,7 @@ class _Run:
         return turn
 
     def take(self, answers: NDArray[Any]) -> None:
-        """Answers that came just now, all of them of 40 bytes."""
+        """Answers that came just now, all of them of 48 bytes."""
         self._last = time.perf_counter()
         now = self._last - self._start
         numbers = answers["id"].astype(np.int64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sekisho.reasons import Reason
 from sekisho.revocation.archive import Archive, ArchiveCost, ArchiveWriter, sync_folder
 from sekisho.revocation.crl import Crl, CrlSummary
-from sekisho.revocation.ingest import Candidate, Decision, examine, judge_complete, judge_delta, source_scope
+from sekisho.revocation.ingest import Candidate, Decision, examine, judge_complete, judge_delta, scopes, source_scope
 from sekisho.revocation.snapshot import Snapshot, SnapshotSource, SnapshotWriter
 from sekisho.revocation.standing import Piece, Verdict, compose, settle
 from sekisho.revocation.state import Mark, SnapshotRow
@@ -84,7 +84,7 @@ class Builder:
         self.marks: dict[bytes, Mark] = {}  # as they stand after what was taken
         self.deltas: list[Candidate] = []
         self.acts: list[str] = []
-        self.in_force = {} if store.base is None else {source_scope(one): one for one in store.base.sources()}
+        self.in_force = {} if store.base is None else dict(scopes(store.base))
 
     def run(self) -> Update:
         store = self.store
@@ -142,12 +142,12 @@ class Builder:
                         decision = one
                 if decision is not None:
                     decisions.append(decision)
-            if not replaced:
-                old, overlay = self.store.base, self.store.overlay
-                for source in () if old is None else old.sources():
-                    if source_scope(source) not in by_scope:
-                        writer.copy(source.index, old, overlay)  # type: ignore[arg-type]
-            writer.end()
+            if by_scope and not replaced:  # else nothing comes of it: a delta costs no copy of a nation
+                old = self.store.base
+                for scope, source in () if old is None else scopes(old):
+                    if scope not in by_scope:
+                        writer.copy(source.index, old, self.store.overlay)  # type: ignore[arg-type]
+                writer.end()
         return replaced
 
     def _take(
@@ -204,7 +204,7 @@ class Builder:
 
     def _build_overlay(self, base: Snapshot | None, before: Snapshot | None) -> Snapshot | None:
         """An overlay of `base` with the deltas that are good in themselves, on top of `before`; that one if there is none."""
-        sources = {} if base is None else {source_scope(one): one for one in base.sources()}
+        sources = {} if base is None else dict(scopes(base))
         overlay = before
         changes = _changes(overlay)
         chosen: dict[int, Candidate] = {}  # deltas that go into one overlay: one of a list
@@ -296,8 +296,8 @@ class Builder:
     def _pieces(self, base: Snapshot, overlay: Snapshot | None) -> Iterator[Piece]:
         fresh = {one.scope for one in self.taken}
         changes = _changes(overlay)
-        for source in base.sources():
-            yield _piece(base, overlay, source, changes, fresh=source_scope(source) in fresh)
+        for scope, source in scopes(base):
+            yield _piece(base, overlay, source, changes, fresh=scope in fresh)
 
     def _instead(self, piece: Piece, verdict: Verdict) -> Iterator[Piece]:
         """What takes the place of a piece whose signer is not good under all of its anchors."""
@@ -322,6 +322,7 @@ class Builder:
             one for one, old in ((base, store.base), (overlay, store.overlay)) if one is not None and one is not old
         ]
         for one in made:
+            store.look_at(one)
             Path(one.path).rename(store.path_of(one.report.id))
         if made:
             sync_folder(store.directory)

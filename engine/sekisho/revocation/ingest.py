@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 from sekisho.reasons import Reason
 from sekisho.revocation.archive import ArchiveWriter
@@ -16,7 +17,7 @@ from sekisho.revocation.signers import Signer, Signers
 from sekisho.revocation.snapshot import Snapshot, SnapshotSource
 from sekisho.revocation.state import Mark
 
-__all__ = ["Candidate", "Decision", "Given", "examine", "judge_complete", "judge_delta", "scope_of"]
+__all__ = ["Candidate", "Decision", "Given", "examine", "judge_complete", "judge_delta", "scope_of", "scopes"]
 
 Given: TypeAlias = bytes | str | os.PathLike[str]
 """A CRL, or a path: of a file, or of a folder of files that end in .crl, .der or .pem."""
@@ -24,6 +25,7 @@ Given: TypeAlias = bytes | str | os.PathLike[str]
 ENDINGS: Final = (".crl", ".der", ".pem")
 _PIECE: Final = 1 << 20  # bytes read at once
 _ALL_REASONS: Final = 510
+_SCOPES: Final[WeakKeyDictionary[Snapshot, tuple[tuple[bytes, SnapshotSource], ...]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,14 @@ def scope_of(points: Iterable[bytes], flags: Iterable[bool], reasons: int, signe
     digest.update(len(parts).to_bytes(4, "big") + b"".join(parts))
     digest.update(bytes(flags) + reasons.to_bytes(2, "big"))
     return digest.digest()
+
+
+def scopes(snapshot: Snapshot) -> tuple[tuple[bytes, SnapshotSource], ...]:
+    """Every CRL of a snapshot, in order, with its scope; told once, since a delta may come to one of thousands every minute."""
+    found = _SCOPES.get(snapshot)
+    if found is None:
+        found = _SCOPES[snapshot] = tuple((source_scope(one), one) for one in snapshot.sources())
+    return found
 
 
 def source_scope(source: SnapshotSource) -> bytes:
@@ -241,8 +251,3 @@ def _pieces(given: Path | bytes) -> Iterator[bytes]:
     with given.open("rb") as file:
         while piece := file.read(_PIECE):
             yield piece
-
-
-def find_source(snapshot: Snapshot, scope: bytes) -> SnapshotSource | None:
-    """The CRL of that scope."""
-    return next((one for one in snapshot.sources() if source_scope(one) == scope), None)

@@ -123,6 +123,7 @@ class _Known:
 class _Ask:
     """A response that is about a row's certificate and in time, if its signature holds."""
 
+    doubts: int
     digest: bytes
     known: _Known
     issuer: Issuer
@@ -187,9 +188,10 @@ class OcspChecker:
                 _enter(self._issuers, issuer)
         self._responders = [_configured(number, one) for number, one in enumerate(responders)]
         self._judge = Verifier(trust, _delegates(profile), revocation=revocation, engine=engine)
-        self._cache = _Bounded[bytes, _Known](cache_entries)
+        # What was verified is known by the doubts of that time too: a kernel may be found to accept wrongly (sekisho.h).
+        self._cache = _Bounded[tuple[int, bytes], _Known](cache_entries)
         self._sent = _Bounded[bytes, Issuer](ISSUERS_KEPT)
-        self._appointed = _Bounded[_Key, Signer](ISSUERS_KEPT)
+        self._appointed = _Bounded[tuple[int, _Key], Signer](ISSUERS_KEPT)
 
     def check(
         self,
@@ -221,6 +223,7 @@ class OcspChecker:
             if len(column) != count:
                 raise ValueError(f"{count} certificates want {count} {name}, not {len(column)}")
         rows = [_Row() for _ in range(count)]
+        doubts = lib.seki_kernels_doubts()
         asks: list[tuple[_Row, _Ask]] = []
         for row, given, der, moment, along, nonce in zip(
             rows, responses, certificates, times, sent, asked, strict=True
@@ -229,12 +232,12 @@ class OcspChecker:
                 continue
             subject = Subject(der)
             for data in ((given,) if isinstance(given, bytes) else given)[:RESPONSES_MAX]:
-                found = self._match(data, subject, moment, along, nonce)
+                found = self._match(data, subject, moment, along, nonce, doubts=doubts)
                 if isinstance(found, Reason):
                     row.refuse(found)
                 else:
                     asks += [(row, one) for one in found]
-        vouchers = self._vouch([one for _, one in asks])
+        vouchers = self._vouch(doubts, [one for _, one in asks])
         stands: dict[tuple[bytes, int, bytes], bool] = {}
         for row, one in asks:
             told = self._told(one, vouchers[one.key], stands)
@@ -243,13 +246,15 @@ class OcspChecker:
             else:
                 row.refuse(told)
         self._settle(rows, certificates)
-        return _statements(rows)
+        return _statements(rows, doubts)
 
     # ---- which certificate, when
 
-    def _match(self, data: bytes, subject: Subject, at: int, sent: bytes, nonce: bytes | None) -> list[_Ask] | Reason:
+    def _match(
+        self, data: bytes, subject: Subject, at: int, sent: bytes, nonce: bytes | None, *, doubts: int
+    ) -> list[_Ask] | Reason:
         digest = hashlib.sha256(data).digest()
-        known = self._cache.get(digest)
+        known = self._cache.get((doubts, digest))
         if known is None:
             response = read_response(data)
             if isinstance(response, Reason):
@@ -283,22 +288,24 @@ class OcspChecker:
                 else:
                     why = max(why, reason, key=_ORDER.__getitem__)
             if timely:
-                asks.append(_Ask(digest, known, issuer, timely, at, sent))
+                asks.append(_Ask(doubts, digest, known, issuer, timely, at, sent))
         return asks or why
 
     def _issuers_of(self, single: OcspSingle, subject: Subject, sent: bytes) -> Iterator[Issuer]:
         """The issuers that a CertID is of, among those that may have issued the certificate (RFC 6960, 4.1.1).
 
-        The name is hashed as it stands in the certificate; some responders hash it as it stands in the issuer's.
+        The name is hashed as it stands in the certificate; some responders hash it as it stands in an issuer's.  One key may
+        have its name in several spellings: a CertID of one is of all, for the engine goes by the certificate's.
         """
         candidates = list(self._issuers.get((single.hash, single.key_hash), ()))
         for der in split(sent, lib.SEKI_INTERMEDIATES_MAX):
             issuer = self._issuer_sent(der)
             if issuer.readable and issuer.key_hashes[single.hash] == single.key_hash:
                 candidates.append(issuer)
+        candidates = [one for one in candidates if same_name(one.subject, subject.issuer)]
+        named = {one.spki for one in candidates if one.name_hashes[single.hash] == single.name_hash}
         for issuer in candidates:
-            named = single.name_hash in (issuer.name_hashes[single.hash], subject.name_hash(single.hash))
-            if named and same_name(issuer.subject, subject.issuer):
+            if issuer.spki in named or single.name_hash == subject.name_hash(single.hash):
                 yield issuer
 
     def _issuer_sent(self, der: bytes) -> Issuer:
@@ -326,7 +333,7 @@ class OcspChecker:
 
     # ---- who signed, and with what right
 
-    def _vouch(self, asks: Sequence[_Ask]) -> dict[_Key, tuple[_Voucher, ...] | Reason]:
+    def _vouch(self, doubts: int, asks: Sequence[_Ask]) -> dict[_Key, tuple[_Voucher, ...] | Reason]:
         """Who vouches for each response, by response and issuer asked about: in two batches of signatures for all of them."""
         told: dict[_Key, tuple[_Voucher, ...] | Reason] = {}
         waiting: dict[_Key, tuple[_Ask, list[_Voucher]]] = {}
@@ -342,10 +349,13 @@ class OcspChecker:
             else:
                 waiting[ask.key] = ask, candidates
         appointed = self._appointed_among(
-            (ask.issuer, one.signer)
-            for ask, found in waiting.values()
-            for one in found
-            if one.delegate and one.signer is not None
+            doubts,
+            (
+                (ask.issuer, one.signer)
+                for ask, found in waiting.values()
+                for one in found
+                if one.delegate and one.signer is not None
+            ),
         )
         jobs: list[tuple[_Ask, _Voucher]] = []
         for key, (ask, found) in waiting.items():
@@ -366,7 +376,7 @@ class OcspChecker:
             vouchers = told[key]
             if not isinstance(vouchers, Reason) and ask.issuer.configured:
                 ask.known.vouchers[ask.issuer.identity] = vouchers
-                self._cache.put(ask.digest, ask.known.without_octets())
+                self._cache.put((doubts, ask.digest), ask.known.without_octets())
         return told
 
     def _candidates(self, ask: _Ask) -> list[_Voucher] | Reason:
@@ -399,17 +409,17 @@ class OcspChecker:
             ):
                 delegates += 1
                 # One object for all responses that are kept.
-                one = self._appointed.get((issuer.identity, one.fingerprint)) or one
+                one = self._appointed.get((ask.doubts, (issuer.identity, one.fingerprint))) or one
                 found.append(_Voucher(one, delegate=True))
         return found or why
 
-    def _appointed_among(self, pairs: Iterable[tuple[Issuer, Signer]]) -> set[_Key]:
+    def _appointed_among(self, doubts: int, pairs: Iterable[tuple[Issuer, Signer]]) -> set[_Key]:
         """Those delegates whose certificates are signed by the very key that they speak for, by identity and fingerprint."""
         found: set[_Key] = set()
         new: dict[_Key, tuple[Issuer, Signer]] = {}
         for issuer, signer in pairs:
             key = (issuer.identity, signer.fingerprint)
-            if self._appointed.get(key) is not None:
+            if self._appointed.get((doubts, key)) is not None:
                 found.add(key)
             else:
                 new[key] = issuer, signer
@@ -418,7 +428,7 @@ class OcspChecker:
             if reason is Reason.SIGNATURE_OK:
                 found.add(key)
                 if issuer.configured:
-                    self._appointed.put(key, signer)
+                    self._appointed.put((doubts, key), signer)
         return found
 
     def _signed(self, jobs: Iterable[tuple[int, bytes, bytes, bytes]]) -> list[Reason]:
@@ -486,11 +496,12 @@ class OcspChecker:
                 row.found = [(single, one) for single, one in row.found if one.identity != issuer.identity]
                 row.refuse(Reason.OCSP_OTHER_CERTIFICATE)
         for row, der in torn:
-            # One key under two spellings of its name: the engine takes the one that the certificate has (candidates in trust.c).
+            # One key under several spellings of its name: the engine takes one of the trust store before one that came along,
+            # and of these the one that the certificate has (find_candidates in stage_issuer.c, look in sent_chain.c).
             issuers = [one for _, one in row.found]
             if issuers:
                 name = Signer(der).issuer
-                best = max(issuers, key=lambda one: (one.subject == name, one.configured))
+                best = max(issuers, key=lambda one: (one.configured, one.subject == name))
                 row.found = [(single, best) for single, _ in row.found]
 
 
@@ -538,18 +549,17 @@ def _delegates(profile: Profile) -> Profile:
     )
 
 
-def _statements(rows: Sequence[_Row]) -> OcspStatements:
-    packed = b"".join(_row_of(row) for row in rows)
-    array = np.frombuffer(packed, dtype=OCSP_STATEMENT)
+def _statements(rows: Sequence[_Row], doubts: int) -> OcspStatements:
+    array = np.frombuffer(b"".join(_row_of(row, doubts) for row in rows), dtype=OCSP_STATEMENT)
     reasons = np.array([0 if row.found or row.reason is None else int(row.reason) for row in rows], dtype=np.uint16)
     return OcspStatements(array, reasons)
 
 
-def _row_of(row: _Row) -> bytes:
+def _row_of(row: _Row, doubts: int) -> bytes:
     if not row.found:
         return NOTHING
     single, issuer = _combined(row.found)
-    return packed(single, issuer.identity)
+    return packed(single, issuer.identity, doubts)
 
 
 def _combined(found: Sequence[tuple[OcspSingle, Issuer]]) -> tuple[OcspSingle, Issuer]:

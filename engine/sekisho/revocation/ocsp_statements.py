@@ -27,11 +27,11 @@ OCSP_STATEMENT: Final = np.dtype(
         ("revoked_at", "<i8"),
         ("issuer", "u1", (32,)),
         ("serial", "u1", (20,)),
-        ("pad", "u1", (4,)),
+        ("doubts", "<u4"),
     ]
 )
 """A `seki_ocsp_statement`."""
-_ROW: Final = struct.Struct("<BBB5xqqq32s20s4x")
+_ROW: Final = struct.Struct("<BBB5xqqq32s20sI")
 NOTHING: Final = bytes(_ROW.size)
 """The row of a certificate of which nothing is established."""
 _STATUS: Final = {
@@ -101,8 +101,8 @@ class OcspStatements:
         return f"<OcspStatements of {len(self)}: {told}>"
 
 
-def packed(single: OcspSingle, issuer: bytes) -> bytes:
-    """A row, of a certificate under the key with that identity."""
+def packed(single: OcspSingle, issuer: bytes, doubts: int) -> bytes:
+    """A row, of a certificate under the key with that identity; `doubts` as in sekisho.h."""
     serial = single.serial.lstrip(b"\0") or b"\0"
     return _ROW.pack(
         single.status,
@@ -113,4 +113,5 @@ def packed(single: OcspSingle, issuer: bytes) -> bytes:
         NO_TIME if single.revoked_at is None else single.revoked_at,
         issuer,
         serial,
+        doubts,
     )

@@ -44,8 +44,8 @@ class SnapshotError(ValueError):
         reason: why: `SNAPSHOT_MALFORMED`, `SNAPSHOT_VERSION`, `SNAPSHOT_DIGEST`, `SNAPSHOT_BASE_MISSING`, `REVOCATION_DAMAGED`.
     """
 
-    def __init__(self, reason: Reason, what: str) -> None:
-        super().__init__(f"{what}: {reason.english} ({reason.kebab})")
+    def __init__(self, reason: Reason, what: str, todo: str = "") -> None:
+        super().__init__(f"{what}: {reason.english} ({reason.kebab})" + f". {todo}" * bool(todo))
         self.reason = reason
 
 

@@ -5,6 +5,7 @@
     login = a_login(b"the challenge")       # .certificate .challenge .signature .mode .at .trust
     bad = a_bad_login("expired")            # the same, and .reason, .why
     crl = a_citizen(3).crl(revoked=True)    # the list of the citizen's partition, DER
+    response = a_citizen(3).ocsp()          # an OCSP response, DER
 
 Nothing here needs the C core, and nothing here is secret: **the private keys are public knowledge.**  pytest finds the
 fixtures of `sekisho.testing.fixtures` by itself.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         small_city,
     )
     from sekisho.testing.partitions import CityCrls, Nation, city_crls
+    from sekisho.testing.responses import make_ocsp
     from sekisho.testing.revoked import Draw, Entries
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "make_crl",
     "make_login",
     "make_logins",
+    "make_ocsp",
     "mode_number",
     "odd_kinds",
     "small_city",
@@ -85,6 +88,7 @@ _HOMES: Final = {
     "leaves": ("TEST_CARD_SHAPE", "Authority", "Shape"),
     "logins": ("Citizen", "Login", "Logins", "a_citizen", "a_login", "make_login", "make_logins", "small_city"),
     "partitions": ("CityCrls", "Nation", "city_crls"),
+    "responses": ("make_ocsp",),
     "revoked": ("Draw", "Entries"),
 }
 _MODULES: Final = {name: module for module, names in _HOMES.items() for name in names}

@@ -53,6 +53,7 @@ from sekisho.testing.leaves import (
     leaf_fields,
     leaf_serial,
 )
+from sekisho.testing.responses import OcspStatus, make_ocsp
 
 __all__ = ["AT", "CITIZENS_MAX", "City", "Plan", "build_city"]
 
@@ -250,6 +251,17 @@ class City:
             this_update=self.plan.at // DAY * DAY if this_update is None else this_update,
             **{"point": issuing_point(shape.partition_name(self.purpose(row), place)), **how},
         )
+
+    def ocsp(self, row: int, status: OcspStatus = "good", *, this_update: int | None = None, **how: Any) -> bytes:
+        """What the issuer of the certificate of that row says of it: an OCSPResponse, signed by itself; DER.
+
+        Args:
+            status: "good", "revoked" or "unknown".
+            this_update: seconds since 1970; by default a minute before `plan.at`.
+            how: as `responses.make_ocsp` has it: next_update, revoked_at, reason.
+        """
+        when = self.plan.at - 60 if this_update is None else this_update
+        return make_ocsp(self.issuer(row), int(self.serial[row]), status, this_update=when, **how)
 
     @cached_property
     def digest(self) -> str:

@@ -257,6 +257,10 @@ class Citizen:
         row = self.row(purpose)
         return self.city.crl(row, [row] if revoked else [], **how)
 
+    def ocsp(self, *, revoked: bool = False, purpose: Purpose = "auth", **how: Any) -> bytes:
+        """What the issuer of this person's certificate says of it (`City.ocsp`), as a response in DER."""
+        return self.city.ocsp(self.row(purpose), "revoked" if revoked else "good", **how)
+
 
 @cache
 def small_city() -> City:
