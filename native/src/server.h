@@ -5,7 +5,7 @@
  *     server_worker.c       takes what waits, judges it, answers                 workers
  *     server.c              lives of servers and tenants; statistics, time-outs
  *
- * One mutex guards all that is marked so.  It is held for list operations and for copying answers (40 bytes each), never while
+ * One mutex guards all that is marked so.  It is held for list operations and for copying answers (48 bytes each), never while
  * something is judged, and never over a system call.  A request (seki_row) borrows its bytes from the block into which they were
  * received; a block lives as long as a connection receives into it or a row points into it. */
 #ifndef SEKI_SERVER_H

@@ -403,6 +403,13 @@ static seki_wire_code against(const seki_connection *c, const seki_frame_header 
     return header->length > c->server->options.frame_bytes - SEKI_FRAME_HEADER_SIZE ? SEKI_WIRE_FRAME_TOO_LARGE : SEKI_WIRE_OK;
 }
 
+static void put_rows(seki_connection *c, const seki_row *rows, size_t *count, uint64_t now)
+{
+    if (*count != 0)
+        seki_queue_put(c, rows, *count, now);
+    *count = 0;
+}
+
 /* Under the mutex.  Takes frames off the front of what was received while they are whole and more is wanted. */
 static void split(seki_connection *c, uint64_t now)
 {
@@ -413,6 +420,7 @@ static void split(seki_connection *c, uint64_t now)
         const uint8_t *at = c->block->data + c->from;
         seki_wire_code code = against(c, &header, seki_frame_read_header(at, &header));
         if (code != SEKI_WIRE_OK) {
+            put_rows(c, rows, &count, now); /* what is said at once is said in order */
             end(c, code, header.kind, header.id);
             break;
         }
@@ -426,14 +434,14 @@ static void split(seki_connection *c, uint64_t now)
             continue;
         }
         if (header.kind < SEKI_FRAME_CHALLENGES || header.kind > SEKI_FRAME_REVOCATION) {
-            seki_queue_put(c, rows, count, now); /* a goodbye is behind what came before it */
-            count = 0;
+            put_rows(c, rows, &count, now); /* a goodbye is behind what came before it */
             do_at_once(c, &header, payload);
             continue;
         }
         uint32_t deadline_ms, weight;
         code = examine(c, &header, payload, &deadline_ms, &weight);
         if (code != SEKI_WIRE_OK) {
+            put_rows(c, rows, &count, now);
             answer_now(c, code, &header);
             continue;
         }
@@ -447,13 +455,10 @@ static void split(seki_connection *c, uint64_t now)
                                    .weight = weight,
                                    .kind = header.kind,
                                    .flags = header.flags};
-        if (count == ROWS_AT_ONCE) {
-            seki_queue_put(c, rows, count, now);
-            count = 0;
-        }
+        if (count == ROWS_AT_ONCE)
+            put_rows(c, rows, &count, now);
     }
-    if (count != 0)
-        seki_queue_put(c, rows, count, now);
+    put_rows(c, rows, &count, now);
     if (c->phase == SEKI_PHASE_ENDED)
         c->from = c->to; /* what stands behind is not looked at */
 }

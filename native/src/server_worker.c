@@ -117,6 +117,8 @@ static seki_verdict public_verdict(const seki_verdict *verdict)
     return told;
 }
 
+_Static_assert(sizeof(seki_verdict) == SEKI_ERROR_SIZE, "answers to logins are all of one size");
+
 static void say_verdict(answer *a, const seki_verdict *verdict)
 {
     a->verdict = public_verdict(verdict);

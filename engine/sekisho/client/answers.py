@@ -11,7 +11,7 @@ from sekisho.reasons import Reason
 
 __all__ = ["Answer", "Login", "Signature", "Stats", "read_answer", "read_answers", "read_signature"]
 
-_VERDICT: Final = struct.Struct("<HBBiQQ8x")
+_VERDICT: Final = struct.Struct("<HBBiQQB7x")
 _SIGNATURE: Final = struct.Struct("<HBB")
 _REPEATED: Final = 16
 _GOOD: Final = frozenset({Reason.ACCEPTED, Reason.CERTIFICATE_OK, Reason.SIGNATURE_OK})
@@ -47,12 +47,14 @@ class Answer:
         flags: see docs/PROTOCOL.md, "Verdicts".
         revocation_age: seconds since the oldest thisUpdate that counted; -1: none was looked at.
         snapshot: the revocation snapshot's id; 0: none.
+        revocation_by: what said that it is good or revoked: 1 a CRL, 2 an OCSP response, 3 both; 0: nothing did.
     """
 
     number: int
     flags: int
     revocation_age: int
     snapshot: int
+    revocation_by: int = 0
 
     @property
     def reason(self) -> Reason:
@@ -109,9 +111,9 @@ def read_answer(payload: bytes) -> Answer:
         FrameError: it has not a verdict's size.
     """
     if len(payload) != VERDICT_SIZE:
-        raise FrameError(f"a verdict has {VERDICT_SIZE} bytes")
-    number, _, flags, age, _, snapshot = _VERDICT.unpack(payload)
-    return Answer(number, flags, age, snapshot)
+        raise FrameError("a verdict has 32 bytes")
+    number, _, flags, age, _, snapshot, by = _VERDICT.unpack(payload)
+    return Answer(number, flags, age, snapshot, by)
 
 
 def read_answers(payload: bytes) -> list[Answer]:
