@@ -4,7 +4,6 @@ Every key, with what holds if it is left out; paths are relative to the file:
 
     [engine]
     threads = 2                     # of a batch, 1 to 256; left out: one for each CPU this process may use
-    processes = 1                   # of the socket server, 1 to 64
     cache_bytes = 268435456         # of all tenants' parsing caches together, at least 2 MiB each; 0: none
 
     [claims]
@@ -43,7 +42,7 @@ Every key, with what holds if it is left out; paths are relative to the file:
     connection_rows = 4096          # of one connection, waiting for an answer
     rows = 65536                    # of all, waiting for an answer
     batch_rows = 4096               # that go into one native call
-    backlog_bytes = 4194304         # of answers that a slow reader has not taken; then it is cut off
+    backlog_bytes = 4194304         # of answers that a slow reader has not taken; from half of it on nothing more of it is read
     deadline_ms = 1000              # after which nobody waits for an answer, where a request does not say so itself
     idle_s = 300                    # without a byte, after which a connection is closed
     handshake_s = 5                 # for a TLS handshake or a hello
@@ -295,7 +294,6 @@ class EngineConfig:
     """``[engine]``."""
 
     threads: int | None = field(default=None, metadata=_whole(1, 256))
-    processes: int = field(default=1, metadata=_whole(1, 64))
     cache_bytes: int = field(default=256 * 1024 * 1024, metadata=_whole(0, 2**44))
 
 
