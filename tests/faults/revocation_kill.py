@@ -90,9 +90,12 @@ def work(directory: Path, first: int) -> None:
     prepared = {generation: lists_of(root, generation) for generation in range(first, first + 2 * PREPARED, 2)}
 
     def bring_about(generation: int, with_deltas: bool, how: Callable[[], object]) -> None:
-        print("begin", generation, int(with_deltas), flush=True)
+        # One write a line: with PYTHONUNBUFFERED print makes one of each word, and the kill may come between two.
+        sys.stdout.write(f"begin {generation} {int(with_deltas)}\n")
+        sys.stdout.flush()
         how()
-        print("done", generation, int(with_deltas), flush=True)
+        sys.stdout.write(f"done {generation} {int(with_deltas)}\n")
+        sys.stdout.flush()
 
     def take(lists: list[bytes], at: int) -> None:
         assert store.update(lists, at=at).taken == len(PARTITIONS)
