@@ -1265,7 +1265,7 @@ typedef struct {
     uint32_t connections;     /* at once, 1 to 1,048,576 */
     uint32_t connection_rows; /* requests of one connection without an answer, 1 to rows; one with a count counts so often */
     uint32_t rows;            /* requests of all without an answer, 1 to 16,777,216; 80 bytes of memory each */
-    uint32_t batch_rows;      /* that a worker takes at once, 1 to 1,048,576 */
+    uint32_t batch_rows;      /* that a worker takes at once, 1 to 1,048,576; one request for n counts n, and is taken whole */
     uint32_t backlog_bytes;   /* answers waiting to be sent beyond which nothing more of a connection is read */
     uint32_t deadline_ms;     /* of a request that says none, 1 to SEKI_DEADLINE_MS_MAX */
     uint32_t idle_ms;         /* without a byte in or a request under way, then the connection ends */

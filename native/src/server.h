@@ -163,7 +163,8 @@ void seki_block_release(seki_server *server, seki_block *block);
 
 /* Takes requests in, in order, or answers at once those that it does not take. */
 void seki_queue_put(seki_connection *connection, const seki_row *rows, size_t count, uint64_t now);
-/* Takes up to `most` rows of the tenant whose turn it is; those whose deadline would pass are answered instead.
+/* Takes rows of the tenant whose turn it is that weigh up to `most` together, or one that weighs more; those whose deadline would
+ * pass are answered instead.
  *   *wake  the eventfd is to be written */
 size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64_t now, seki_tenant **tenant, bool *wake);
 /* What those rows weigh. */

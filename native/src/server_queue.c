@@ -139,28 +139,32 @@ size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64
         tenant = leave_turn(server); /* one whose connections were lost has its turn for nothing */
     if (tenant == NULL)
         return 0;
-    while (taken + late < most && tenant->round_first != NULL) {
+    uint64_t weight = 0; /* of those taken */
+    bool full = false;
+    while (!full && tenant->round_first != NULL) {
         seki_connection *connection = leave_round(tenant);
-        size_t turn = 0;
-        for (; turn < SEKI_QUANTUM && taken + late < most && connection->first != NULL; turn++) {
+        for (size_t turn = 0; turn < SEKI_QUANTUM && connection->first != NULL; turn++) {
+            full = taken + late == most || (taken != 0 && weight + connection->first->weight > most);
+            if (full)
+                break;
             seki_row *row = pop(connection);
-            if (now + (uint64_t)((double)taken * tenant->row_ns) <= row->deadline) {
+            if (now + (uint64_t)((double)weight * tenant->row_ns) <= row->deadline) {
                 rows[taken++] = row;
+                weight += row->weight;
                 continue;
             }
             late++;
-            uint32_t weight = row->weight;
+            uint32_t of_late = row->weight;
             refuse(connection, row, SEKI_WIRE_OVERLOADED, (uint64_t)tenant->row_ns);
             seki_queue_free(server, row);
             *wake |= seki_connection_answered(connection);
-            seki_connection_row_done(connection, weight); /* not lost: what is lost does not wait */
+            seki_connection_row_done(connection, of_late); /* not lost: what is lost does not wait */
         }
         if (connection->first != NULL)
             join_round(connection);
     }
     if (tenant->round_first != NULL)
         join_turn(tenant);
-    uint64_t weight = seki_queue_weight(rows, taken);
     tenant->count.working += weight;
     server->count.working += weight;
     *whose = tenant;

@@ -382,6 +382,14 @@ def test_connections_take_turns(tmp_path: Path) -> None:
         assert len(flood.receive()) == 24
 
 
+def test_a_batch_is_bounded_by_what_its_requests_ask_for(tmp_path: Path) -> None:
+    with Desk([a_tenant(tmp_path, CITY)], Limits(batch_rows=32)) as desk:
+        line = desk.line()
+        line.send(b"".join(frames.challenges(number, count) for number, count in enumerate((20, 12, 1, 40, 2))))
+        assert [desk.core.work(desk.now) for _ in range(5)] == [2, 1, 1, 1, 0]  # 20 + 12, 1, 40 by itself, 2
+        assert [len(frame.payload) // frames.CHALLENGE_SIZE for frame in line.receive()] == [20, 12, 1, 40, 2]
+
+
 def test_tenants_take_turns(desk: Desk) -> None:
     flood, quiet = desk.line(7), desk.line(8)
     flood.send(b"".join(good_logins(desk, 16) * 256))
