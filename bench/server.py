@@ -43,7 +43,6 @@ __all__ = ["CASES", "benchmark", "steps"]
 
 CASES: Final[tuple[KeyKind, ...]] = ("rsa2048", "p256", "p384", "ed25519")
 CONNECTIONS: Final = 64
-ANSWER_SIZE: Final = 48  # bytes of an answer to a login, whatever it is
 WELCOME_SIZE: Final = 56
 ALONE: Final = 256  # logins sent one by one to an idle server
 PIECE: Final = 1 << 18  # bytes sent at once
@@ -174,7 +173,7 @@ def _burst(lines: list[socket.socket], blobs: list[bytes]) -> tuple[float, int]:
     left = {line: memoryview(blob) for line, blob in zip(lines, blobs, strict=True)}
     heard: dict[socket.socket, list[bytes]] = {line: [] for line in lines}
     requests = sum(blob.count(b"sekisho1.") for blob in blobs)
-    missing = requests * ANSWER_SIZE
+    missing = requests * frames.LOGIN_ANSWER_SIZE
     for line in lines:
         line.setblocking(False)
         selector.register(line, selectors.EVENT_READ | selectors.EVENT_WRITE)
@@ -194,7 +193,7 @@ def _burst(lines: list[socket.socket], blobs: list[bytes]) -> tuple[float, int]:
     seconds = perf_counter() - began
     selector.close()
     answers = np.frombuffer(b"".join(b"".join(parts) for parts in heard.values()), dtype=np.uint8)
-    reasons = answers.reshape(-1, ANSWER_SIZE)[:, frames.HEADER_SIZE]
+    reasons = answers.reshape(-1, frames.LOGIN_ANSWER_SIZE)[:, frames.HEADER_SIZE]
     return seconds, requests - int(np.count_nonzero(reasons == Reason.ACCEPTED))
 
 
@@ -219,7 +218,7 @@ def _alone(run: Run, desk: _Desk) -> None:
             request = desk.frame(number)
             began = perf_counter()
             line.sendall(request)
-            answer = line.recv(ANSWER_SIZE)
+            answer = line.recv(frames.LOGIN_ANSWER_SIZE)
             times.append((perf_counter() - began) * 1000)
             wrong += answer[frames.HEADER_SIZE] != Reason.ACCEPTED
     run.report.blame(f"{desk.case}: one at a time", wrong)

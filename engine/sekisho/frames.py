@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 __all__ = [
     "ANSWER",
     "HEADER_SIZE",
+    "LOGIN_ANSWER_SIZE",
     "VERSION",
     "Code",
     "Error",
@@ -56,10 +57,12 @@ _CERTIFICATE: Final = struct.Struct("<IIII")
 _SIGNATURE: Final = struct.Struct("<IIIIII")
 _REVOCATION: Final = struct.Struct("<IIII")
 _CHALLENGES: Final = struct.Struct("<IIIHH")
-_ERROR: Final = struct.Struct("<HBBI24x")
+_ERROR: Final = struct.Struct(f"<HBBI{VERDICT_SIZE - 8}x")
 _STATS: Final = struct.Struct("<HHIQ")
 
 HEADER_SIZE: Final = _HEADER.size
+LOGIN_ANSWER_SIZE: Final = HEADER_SIZE + VERDICT_SIZE
+"""Bytes of the answer to a login, whatever it is: an error is as long as a verdict."""
 
 
 class Kind(IntEnum):

@@ -267,7 +267,7 @@ def test_a_client_who_lost_the_connection_gets_the_first_verdict(server: Server,
         received(line, 1)  # it was decided, and the rest of the answer is lost
     with server.raw(frames.hello(7)) as line:
         line.sendall(request)
-        answer = received(line, 48)
+        answer = received(line, frames.LOGIN_ANSWER_SIZE)
     assert answer[16] == Reason.ACCEPTED
     assert answer[19] & 16  # repeated
 
@@ -278,7 +278,7 @@ def test_one_byte_at_a_time(server: Server, city: City) -> None:
     with server.raw() as line:
         for byte in frames.hello(7) + frames.login(5, login.certificate, login.challenge, login.signature):
             line.sendall(bytes([byte]))
-        assert received(line, 56 + 48)[56 + 16] == Reason.ACCEPTED
+        assert received(line, 56 + frames.LOGIN_ANSWER_SIZE)[56 + 16] == Reason.ACCEPTED
 
 
 # ---- who may --------------------------------------------------------------------------------------------
@@ -414,7 +414,7 @@ def test_overload_is_told_at_once(folder: Path, city: City) -> None:
             flood = [frames.login(1, one.certificate, one.challenge, one.signature) for one in logins] * 20
             sending = threading.Thread(target=line.sendall, args=(b"".join(flood),))
             sending.start()
-            answers = list(frames.Splitter().feed(received(line, 48 * len(flood))))
+            answers = list(frames.Splitter().feed(received(line, frames.LOGIN_ANSWER_SIZE * len(flood))))
             sending.join()
         kinds = Counter(one.kind for one in answers)
         assert kinds[Kind.LOGIN + ANSWER] + kinds[Kind.ERROR] == len(flood)

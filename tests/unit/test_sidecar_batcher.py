@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sekisho.reasons import Reason
-from sekisho.server.sidecar.batcher import AT_ONCE_ROWS, Admission, Answers, Batcher, Overloaded
+from sekisho.server.sidecar.batcher import AT_ONCE_ROWS, Admission, Answers, Batcher, Overloaded, VerdictRow
 from sekisho.verdicts import LOGIN_VERDICT, Verdicts
 
 
@@ -35,7 +35,7 @@ class Judge:
 
 
 def numbers(answers: Answers) -> list[int]:
-    return [row[5] for row in answers]
+    return [row.snapshot for row in answers]
 
 
 @pytest.fixture
@@ -163,3 +163,7 @@ def test_what_takes_less_than_a_thread_is_done_at_once(executor: ThreadPoolExecu
             assert threads.pop() != here
 
     asyncio.run(ask())
+
+
+def test_a_verdict_has_the_fields_of_the_core() -> None:
+    assert VerdictRow._fields == LOGIN_VERDICT.names

@@ -85,6 +85,9 @@ class Signature:
     mode: int
     prehashed: bool = False
 
+    def __repr__(self) -> str:
+        return "<Signature>"  # nor whose key it is
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -111,7 +114,7 @@ def read_answer(payload: bytes) -> Answer:
         FrameError: it has not a verdict's size.
     """
     if len(payload) != VERDICT_SIZE:
-        raise FrameError("a verdict has 32 bytes")
+        raise FrameError(f"a verdict has {VERDICT_SIZE} bytes")
     number, _, flags, age, _, snapshot, by = _VERDICT.unpack(payload)
     return Answer(number, flags, age, snapshot, by)
 

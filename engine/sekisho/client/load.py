@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sekisho import frames
 from sekisho.client.errors import Disconnected, Refused
 from sekisho.client.line import Address
-from sekisho.frames import ANSWER, Code, Kind
+from sekisho.frames import ANSWER, LOGIN_ANSWER_SIZE, Code, Kind
 
 __all__ = ["CURVES", "Curve", "Outcome", "arrivals", "drive"]
 
@@ -41,7 +41,7 @@ _ANSWER: Final = np.dtype(
         ("first", "<u2"),  # a verdict's reason, or an error's code
         ("rest", "V2"),
         ("retry_ms", "<u4"),  # of an error
-        ("more", "V24"),
+        ("more", f"V{LOGIN_ANSWER_SIZE - 24}"),
     ]
 )
 
@@ -188,7 +188,7 @@ class _Run:
         return turn
 
     def take(self, answers: NDArray[Any]) -> None:
-        """Answers that came just now, all of them of 48 bytes."""
+        """Answers that came just now."""
         self._last = time.perf_counter()
         now = self._last - self._start
         numbers = answers["id"].astype(np.int64)

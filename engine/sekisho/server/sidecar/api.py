@@ -19,7 +19,7 @@ from starlette.responses import Response
 from sekisho.challenges import LIFETIME_MAX
 from sekisho.reasons import Advice, Blame, Reason
 from sekisho.server.sidecar.answers import retry_after
-from sekisho.server.sidecar.batcher import Answers
+from sekisho.server.sidecar.batcher import Answers, VerdictRow
 from sekisho.server.sidecar.desk import LoginRow, Overloaded
 from sekisho.server.sidecar.peer import peer_of
 from sekisho.server.sidecar.service import Service
@@ -237,7 +237,7 @@ class Api:
     def _verdicts(self, tenant: Tenant, kind: str, wanted: Reason, found: Answers) -> Response:
         answers = []
         for row in found:
-            self._service.metrics.count(tenant.name, kind, row[0])
+            self._service.metrics.count(tenant.name, kind, row.reason)
             answers.append(_verdict(row, wanted))
         return _json(200, VerdictsAnswer(answers))
 
@@ -316,21 +316,20 @@ def _login_row(place: int, login: Login, own: bool) -> LoginRow:
     )
 
 
-def _verdict(row: tuple[int, ...], wanted: Reason) -> Verdict:
-    number, backend, flags, age, _, snapshot, _ = row
-    reason = Reason(number)
+def _verdict(row: VerdictRow, wanted: Reason) -> Verdict:
+    reason = Reason(row.reason)
     blame: Blame | None = reason.blame
     advice: Advice | None = reason.advice
     return Verdict(
         ok=reason is wanted,
         reason=reason.kebab,
-        number=number,
+        number=row.reason,
         blame=None if blame is None else blame.value,
         advice=None if advice is None else advice.value,
-        backend=BACKENDS[backend],
-        flags=[name for name, bit in FLAGS.items() if flags & bit],
-        revocation_age=age if age >= 0 else None,
-        snapshot=snapshot,
+        backend=BACKENDS[row.backend],
+        flags=[name for name, bit in FLAGS.items() if row.flags & bit],
+        revocation_age=row.revocation_age if row.revocation_age >= 0 else None,
+        snapshot=row.snapshot,
     )
 
 

@@ -7,16 +7,29 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from time import perf_counter
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from sekisho.verdicts import Verdicts
 
-__all__ = ["Admission", "Batcher", "Overloaded"]
+__all__ = ["Admission", "Answers", "Batcher", "Overloaded", "VerdictRow"]
 
 Row = TypeVar("Row")
 
-Answers: TypeAlias = list[tuple[int, int, int, int, int, int, int]]
-"""The fields of `LOGIN_VERDICT`, for each row."""
+
+class VerdictRow(NamedTuple):
+    """One verdict: the fields of `LOGIN_VERDICT`, in its order."""
+
+    reason: int
+    backend: int
+    flags: int
+    revocation_age: int
+    certificate: int
+    snapshot: int
+    revocation_by: int
+
+
+Answers: TypeAlias = list[VerdictRow]
+"""A verdict for each row."""
 
 RATE_MEMORY: Final = 0.2
 """Weight of the newest batch in the running mean of seconds a row: the last ten batches or so count."""
@@ -81,7 +94,7 @@ class Batcher(Generic[Row]):
         self._seconds_a_row = 0.0
 
     def ask(self, rows: Sequence[Row]) -> asyncio.Future[Answers]:
-        """The verdicts of these rows in their order, once they are there: the fields of `LOGIN_VERDICT` for each.
+        """The verdicts of these rows in their order, once they are there.
 
         Raises:
             Overloaded: too many rows wait already.
@@ -143,7 +156,7 @@ class Batcher(Generic[Row]):
         verdicts, seconds = done.result()
         self._seconds_a_row += RATE_MEMORY * (seconds / rows - self._seconds_a_row)
         self._observe(rows, seconds)
-        answers: Answers = verdicts.array.tolist()
+        answers: Answers = list(map(VerdictRow._make, verdicts.array.tolist()))
         at = 0
         for part, answer in taken:
             if not answer.done():  # its client may have gone away

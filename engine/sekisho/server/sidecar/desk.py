@@ -35,6 +35,9 @@ class LoginRow:
     transaction: bytes = b""
     request: bytes = b""
 
+    def __repr__(self) -> str:
+        return "<LoginRow>"  # a log line must not carry who logs in
+
 
 CertificateRow = tuple[bytes, bytes]
 """A certificate, and the intermediates that came along end to end; DER."""

@@ -68,15 +68,15 @@ async def judge_der(service: Service, hop: Hop, der: bytes | None) -> Answer:
         return of_problem(403, "no-certificate")
     desk = service.desk
     try:
-        ((number, _, _, age, _, snapshot, _),) = await desk.certificates(hop.verifier, ((der, b""),))
+        (verdict,) = await desk.certificates(hop.verifier, ((der, b""),))
     except Overloaded:
         service.turned_away("overloaded")
         return of_problem(503, "overloaded")
     except Exception:
         log.exception("verifying failed", extra={"hop": hop.name})
         return of_reason(Reason.ENGINE_FAULT, -1, 0)
-    service.metrics.count(hop.tenant, "gateway", number)
-    return of_reason(Reason(number), age, snapshot)
+    service.metrics.count(hop.tenant, "gateway", verdict.reason)
+    return of_reason(Reason(verdict.reason), verdict.revocation_age, verdict.snapshot)
 
 
 def _is_hop(hop: Hop, peer: Peer) -> bool:
