@@ -225,9 +225,12 @@ def test_responses_that_a_kernel_accepted_before_it_was_found_out_are_good_no_mo
 
 
 def choose(name: str) -> None:
-    """Makes `name` the RSA kernel that answers, if it is one."""
+    """Makes `name` the RSA kernel that answers, if it is one, whatever was chosen before."""
+    if name not in RSA:
+        return
+    plant(name, lib.SEKI_FAULT_NONE)  # switches it on again
     for other in RSA:
-        if name in RSA and other != name and kernel(other).state == "on":
+        if other != name and kernel(other).state == "on":
             disable_kernel(other)
 
 
