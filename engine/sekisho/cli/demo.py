@@ -23,6 +23,7 @@ from rich.text import Text
 
 from sekisho._native import ffi, lib
 from sekisho._version import __version__
+from sekisho.cli import burst
 from sekisho.cli.base import console, instant, json_option, print_json, progress_bar
 from sekisho.cli.machine import cpu_model
 from sekisho.demo import Case, Missing, crowd, jpki, openssl_ca, pkcs11
@@ -34,6 +35,7 @@ __all__ = ["command"]
 
 CITIZENS: Final = 2000
 OTHER_MODES: Final = 100  # citizens who log in in the modes A' and B
+BURST: Final = 33_000  # who log in through the socket at the end
 SHARED: Final = "/dev/shm"  # noqa: S108 - in memory if it can be: claims are made for that
 
 
@@ -63,16 +65,19 @@ class Story:
     parts: list[Part] = field(default_factory=list)
     generations: list[jpki.Generation] = field(default_factory=list)
     now: int = 0
+    burst: burst.Story | None = None
     seconds: float = 0.0
 
     @property
     def answers(self) -> int:
-        return sum(one.answers for one in self.outcomes) + sum(len(part.cases) for part in self.parts)
+        through_socket = self.burst.rush.logins if self.burst is not None else 0
+        return sum(one.answers for one in self.outcomes) + sum(len(part.cases) for part in self.parts) + through_socket
 
     @property
     def surprises(self) -> int:
         wrong = sum(len(one.surprises) for one in self.outcomes)
         wrong += sum(not case.good for part in self.parts for case in part.cases)
+        wrong += self.burst.surprises if self.burst is not None else 0
         return wrong + sum(bool(part.failed) for part in self.parts)
 
     @property
@@ -90,9 +95,18 @@ class Story:
 @click.option(
     "--copies", default=2, show_default=True, type=click.IntRange(1, 20), help="How many of each kind of bad login."
 )
+@click.option(
+    "--burst",
+    "through_socket",
+    metavar="N",
+    default=BURST,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="How many log in through the socket of a server at the end; 0: nobody.",
+)
 @click.option("--strict", is_flag=True, help="Fail (exit code 2) if a part could not run because a program is missing.")
 @json_option
-def command(citizens: int, seed: str, copies: int, strict: bool, as_json: bool) -> None:
+def command(*, citizens: int, seed: str, copies: int, through_socket: int, strict: bool, as_json: bool) -> None:
     """Let a small synthetic city log in, good and bad, and show what came of it.
 
     Builds the city, issues a challenge to every citizen, signs it, and verifies all logins cold (certificates never
@@ -112,6 +126,8 @@ def command(citizens: int, seed: str, copies: int, strict: bool, as_json: bool) 
     start = time.monotonic()
     with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="sekisho-demo-", dir=_memory_folder()) as folder:
         story = _play(citizens, seed, copies, Path(folder), bar)
+        if through_socket:
+            story.burst = _burst(through_socket, story.parts, Path(folder), bar)
     story.seconds = time.monotonic() - start
     if as_json:
         print_json(_as_json(story))
@@ -149,6 +165,19 @@ def _play(citizens: int, seed: str, copies: int, folder: Path, bar: Progress) ->
     _try(token, _new(folder, "token"), lambda at: pkcs11.cases(pkcs11.make_token(at), city), bar)
     story.generations = jpki.generations(story.now)
     return story
+
+
+def _burst(citizens: int, parts: list[Part], folder: Path, bar: Progress) -> burst.Story | None:
+    part = Part(f"{citizens:,} people through the socket of `sekisho serve`")
+    missing = burst.missing()
+    try:
+        if missing is None:
+            return burst.play(citizens, burst.SEED, folder, bar, 0)
+        part.not_run = missing
+    except RuntimeError as error:
+        part.failed = str(error)
+    parts.append(part)
+    return None
 
 
 def _try(part: Part, folder: Path, play: Callable[[Path], Iterable[Case]], bar: Progress) -> None:
@@ -206,6 +235,7 @@ def _as_json(story: Story) -> dict[str, Any]:
         "speeds": [asdict(one) for one in story.speeds],
         "modes": [_outcome(one) for one in story.outcomes],
         "real": [asdict(part) for part in story.parts],
+        "burst": burst.told(story.burst) if story.burst is not None else None,
         "jpki": [
             {
                 "ca": one.name,
@@ -257,6 +287,12 @@ def _tell(story: Story, out: Console) -> None:
     for part in story.parts:
         _tell_part(part, out)
     _tell_jpki(story, out)
+    if story.burst is not None:
+        _title(
+            out,
+            f"{story.burst.citizens:,} people at once through the socket of `sekisho serve`, cold, bad ones among them",
+        )
+        burst.tell_at_once(story.burst, out)
     out.print()
     verdict = f"{story.answers:,} verdicts, {story.surprises or 'zero'} surprise{'s' * (story.surprises != 1)}"
     style = "bold red" if story.surprises else "bold green"
