@@ -152,13 +152,13 @@ def test_it_ends_by_what_it_found(
     machine = {"cpu": "a CPU", "threads": 1, "kernels": {}, "chosen": "openssl", "versions": {}}
     story = Story(16, AT, machine, **({"outcomes": [crowd.Outcome("A")]} | found))
     monkeypatch.setattr("sekisho.cli.demo._play", lambda *_: story)
-    result = CliRunner().invoke(main, ["demo", *options])
+    result = CliRunner().invoke(main, ["demo", "--burst", "0", *options])
     assert result.exit_code == ends, result.output
     for part in story.parts:
         assert part.not_run in result.stdout
         assert part.failed in result.stdout
     assert ("SURPRISE" in result.stdout) == ("outcomes" in found)
-    again = json.loads(CliRunner().invoke(main, ["demo", "--json", *options]).stdout)
+    again = json.loads(CliRunner().invoke(main, ["demo", "--burst", "0", "--json", *options]).stdout)
     assert again["surprises"] == (ends == 1)
 
 
