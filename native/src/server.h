@@ -66,7 +66,8 @@ struct seki_tenant {
     uint64_t round_count;
     seki_tenant *turn_next;      /* of the server's round */
     bool in_turn;
-    double row_ns;               /* what a row takes a worker, smoothed; 0: not known yet */
+    double worked_ns, worked_rows; /* of the last batches, those before fading */
+    double row_ns;               /* what a row takes a worker: their quotient; 0: not known yet */
     seki_tenant_statistics count;
 };
 
@@ -183,6 +184,9 @@ void seki_workers_free(seki_server *server);
 void *seki_worker_run(void *worker);
 /* One batch; how many rows it was. */
 size_t seki_worker_once(seki_worker *worker, uint64_t now);
+
+/* Takes into `row_ns` that a batch of that weight took so long. Under the mutex. */
+void seki_tenant_learn_cost(seki_tenant *tenant, uint64_t ns, uint64_t weight);
 seki_worker *seki_worker_at(seki_server *server, size_t index);
 void seki_worker_set_thread(seki_worker *worker, pthread_t thread);
 pthread_t seki_worker_thread(const seki_worker *worker);

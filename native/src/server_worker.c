@@ -7,7 +7,9 @@
 #include "server.h"
 #include "thread.h"
 
-enum { SMOOTHING = 8 }; /* batches over which the cost of a row is smoothed */
+/* Rows over which the cost of a row is told, and how many at no cost stand before the first: a batch of one row whose thread was
+ * put off for 50 ms says little about the thousands that wait, and must not turn them away. */
+enum { ROWS_REMEMBERED = 4096, ROWS_BEFORE = 256 };
 
 typedef struct {
     seki_wire_code code; /* an error in place of the answer */
@@ -437,6 +439,16 @@ static bool answer_row(seki_worker *w, size_t i, uint64_t now)
     return wake;
 }
 
+void seki_tenant_learn_cost(seki_tenant *tenant, uint64_t ns, uint64_t weight)
+{
+    double stays = (double)ROWS_REMEMBERED / (double)(ROWS_REMEMBERED + weight);
+    if (tenant->worked_rows == 0)
+        tenant->worked_rows = ROWS_BEFORE;
+    tenant->worked_ns = tenant->worked_ns * stays + (double)ns;
+    tenant->worked_rows = tenant->worked_rows * stays + (double)weight;
+    tenant->row_ns = tenant->worked_ns / tenant->worked_rows;
+}
+
 static bool answer_all(seki_worker *w, size_t count, uint64_t began, uint64_t now)
 {
     seki_server *server = w->server;
@@ -445,8 +457,7 @@ static bool answer_all(seki_worker *w, size_t count, uint64_t began, uint64_t no
     uint64_t weight = seki_queue_weight(w->rows, count);
     for (size_t i = 0; i < count; i++)
         wake |= answer_row(w, i, now);
-    double row_ns = (double)(now - began) / (double)weight;
-    tenant->row_ns += tenant->row_ns > 0 ? (row_ns - tenant->row_ns) / SMOOTHING : row_ns;
+    seki_tenant_learn_cost(tenant, now - began, weight);
     tenant->count.working -= weight;
     server->count.working -= weight;
     server->count.batches++;

@@ -93,7 +93,7 @@ static void converse(const house *h, seki_span said, size_t piece, conversation 
     uint64_t size = 0, rows;
     const uint8_t *answers;
     out->count = 0;
-    h->tenant->row_ns = 0; /* what earlier inputs took would shed the hasty */
+    h->tenant->worked_ns = h->tenant->row_ns = 0; /* what earlier inputs took would shed the hasty */
     require(seki_connection_new(h->server, 1, NOW, &connection) == SEKI_OK, "a connection");
     while (said.length != 0) {
         uint8_t *to;

@@ -285,9 +285,27 @@ static void a_child_is_refused(void)
     CHECK(seki_server_new(&options, &server) == SEKI_E_ARGUMENT);
 }
 
+/* What a row costs is told over thousands: one whose thread was put off must not turn away all that wait. */
+static void one_slow_row(void)
+{
+    enum { SLOW_NS = 50000000, ROW_NS = 8000, DEARER_NS = 95000, ROWS = 4096 };
+    seki_tenant tenant = {0};
+    seki_tenant_learn_cost(&tenant, SLOW_NS, 1);
+    CHECK(tenant.row_ns > 0 && tenant.row_ns < SLOW_NS / 200);
+    for (int i = 0; i < 8; i++)
+        seki_tenant_learn_cost(&tenant, (uint64_t)ROWS * ROW_NS, ROWS);
+    CHECK(tenant.row_ns > 0.9 * ROW_NS && tenant.row_ns < 1.1 * ROW_NS);
+    seki_tenant_learn_cost(&tenant, SLOW_NS, 1);
+    CHECK(tenant.row_ns < 3 * ROW_NS);
+    for (int i = 0; i < 8; i++)
+        seki_tenant_learn_cost(&tenant, (uint64_t)ROWS * DEARER_NS, ROWS);
+    CHECK(tenant.row_ns > 0.9 * DEARER_NS && tenant.row_ns < 1.1 * DEARER_NS);
+}
+
 int main(void)
 {
     headers();
+    one_slow_row();
     logins_are_whole();
     the_ring_of_references();
     for (unsigned threads = 1; threads <= 4; threads++)

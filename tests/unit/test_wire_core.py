@@ -405,7 +405,7 @@ def test_what_cannot_be_answered_in_time_is_told_so_at_once(tmp_path: Path) -> N
     with Desk([a_tenant(tmp_path, CITY)], Limits(deadline_ms=600_000)) as desk:
         line = desk.line()
         logins = good_logins(desk, 16)
-        line.send(b"".join(logins))
+        line.send(b"".join(logins * 64))
         desk.work()
         line.receive()
         line.send(b"".join(logins * 250))  # nobody works: they pile up

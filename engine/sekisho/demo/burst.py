@@ -33,7 +33,7 @@ from sekisho.client.load import arrivals, drive
 from sekisho.demo.desk import AUDIENCE, SKEW, TENANT, Desk, Row
 from sekisho.demo.planted import Planted, bad_challenges, bad_logins
 from sekisho.demo.signed import PROFILE, Signed, Watch
-from sekisho.frames import ANSWER, HEADER_SIZE, LOGIN_ANSWER_SIZE, Kind
+from sekisho.frames import ANSWER, HEADER_SIZE, LOGIN_ANSWER_SIZE, Code, Kind
 from sekisho.profiles import Profile
 from sekisho.reasons import Reason
 
@@ -41,7 +41,7 @@ __all__ = ["Paced", "Rush", "Server", "everybody_at_once", "frames_of", "paced",
 
 CONNECTIONS: Final = 64
 CHUNK: Final = 32  # logins of one sending
-WINDOW: Final = 512  # logins of a connection that wait for an answer at a time; 64 connections fill half of limits.rows
+WINDOW: Final = 128  # logins of a connection that wait for an answer at a time: of all 8,192, two full batches of each of two workers
 PATIENCE: Final = 60  # seconds without an answer, or for a server to be there
 
 
@@ -259,6 +259,7 @@ class _Heard:
         self.sent = np.zeros(count)
         self.came = np.full(count, np.nan)
         self.reasons = np.zeros(count, dtype=np.uint16)
+        self.codes = np.zeros(count, dtype=np.uint16)  # of those that got an error
 
 
 _ANSWER: Final = np.dtype(
@@ -313,6 +314,8 @@ class _Line:
         verdicts = answers[answers["kind"] == Kind.LOGIN + ANSWER]
         heard.came[answers["id"]] = time.perf_counter()
         heard.reasons[verdicts["id"]] = verdicts["reason"]
+        errors = answers[answers["kind"] == Kind.ERROR]
+        heard.codes[errors["id"]] = errors["reason"]
         heard.count += len(answers)
         self._answered += len(answers)
 
@@ -320,8 +323,8 @@ class _Line:
 def _judged(heard: _Heard, seconds: float, cpu: float, memory: int, expected: Sequence[tuple[str, ...]]) -> Rush:
     names = {int(reason): reason.kebab for reason in Reason}
     planted, found, surprises = Counter[str](), Counter[str](), 0
-    for number, deserved in zip(heard.reasons.tolist(), expected, strict=True):
-        name = names.get(number, "no-verdict")
+    for number, code, deserved in zip(heard.reasons.tolist(), heard.codes.tolist(), expected, strict=True):
+        name = Code(code).kebab if code else names.get(number, "unknown") if number else "unanswered"
         right = name in deserved
         planted[name if right else deserved[0]] += 1
         found[name] += 1
