@@ -41,7 +41,7 @@ __all__ = ["Paced", "Rush", "Server", "everybody_at_once", "frames_of", "paced",
 
 CONNECTIONS: Final = 64
 CHUNK: Final = 32  # logins of one sending
-WINDOW: Final = 128  # logins of a connection that wait for an answer at a time: of all 8,192, two full batches of each of two workers
+WINDOW: Final = 128  # logins of a connection that wait for an answer at a time: 8,192 of all, two full batches
 PATIENCE: Final = 60  # seconds without an answer, or for a server to be there
 
 
