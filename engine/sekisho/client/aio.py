@@ -242,7 +242,7 @@ class AsyncClient:
             while line.usable and len(line.pending) >= line.welcome.requests:
                 await room.wait()
             if not line.usable:
-                raise Disconnected("the connection was lost")
+                raise Disconnected("no connection: it ended before the request was sent")
             answer = line.ask(encode)
         try:
             async with asyncio.timeout(self._timeout):

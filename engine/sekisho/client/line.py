@@ -61,7 +61,7 @@ class Line(asyncio.Protocol):
         except BaseException as error:
             if line._transport is not None:
                 line._transport.abort()
-            if isinstance(error, OSError | TimeoutError):
+            if isinstance(error, OSError | TimeoutError | Disconnected):
                 raise Disconnected(f"no connection: {error}") from None
             raise
         line.usable = True

@@ -3,8 +3,9 @@
 Every key, with what holds if it is left out; paths are relative to the file:
 
     [engine]
-    threads = 2                     # of a batch, 1 to 256; left out: one for each CPU this process may use
-    cache_bytes = 268435456         # of all tenants' parsing caches together, at least 2 MiB each; 0: none
+    threads = 2                     # of a process, 1 to 256; left out: the CPUs that may be used, shared among processes
+    processes = 1                   # workers behind the same sockets, 1 to 64; each has its own caches and threads
+    cache_bytes = 268435456         # of all tenants' parsing caches of a process together, at least 2 MiB each; 0: none
 
     [claims]
     file = "/dev/shm/sekisho"       # each tenant's claims are this name, a dot, and its number; left out: the default path
@@ -126,6 +127,7 @@ CLAIMS_SLOTS_MAX: Final = 67_108_864  # as sekisho.h has it for seki_claims_open
 SKEW_MAX: Final = 60  # seconds; as sekisho.h has it
 LIFETIME_MAX: Final = 300  # seconds; SEKI_CHALLENGE_LIFETIME_MAX
 UID_MAX: Final = 2**32 - 2  # the last one is chown's "leave it"
+PROCESSES_MAX: Final = 64  # more than the CPUs of a machine win nothing
 TENANTS_MAX: Final = 1024  # each has an engine and claims of its own
 SOCKET_PATH_MAX: Final = 107  # bytes; sun_path of unix(7), without its end
 FILE_SIZE_MAX: Final = 1024 * 1024  # bytes of a configuration: a thousand tenants of a kilobyte
@@ -294,7 +296,13 @@ class EngineConfig:
     """``[engine]``."""
 
     threads: int | None = field(default=None, metadata=_whole(1, 256))
+    processes: int = field(default=1, metadata=_whole(1, PROCESSES_MAX))
     cache_bytes: int = field(default=256 * 1024 * 1024, metadata=_whole(0, 2**44))
+
+    @property
+    def threads_of_each(self) -> int:
+        """Of each process: what was said, or its share of the CPUs."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // self.processes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

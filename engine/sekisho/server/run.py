@@ -2,6 +2,9 @@
 
 SIGHUP            reads the configuration again; what is wrong with it is told, and then the one before stays in force
 SIGTERM, SIGINT   takes nothing new, answers what was begun within limits.drain_s, and ends with 0
+
+With `engine.processes` several workers live so behind the same sockets, and this process watches them (processes.py). The
+first of them alone has the sidecar, whose cost is not in the logins.
 """
 
 from __future__ import annotations
@@ -12,16 +15,18 @@ import signal
 import socket
 import sqlite3
 import ssl
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import uvloop
 
 from sekisho.revocation.snapshot import SnapshotError
-from sekisho.server.config import Config, ConfigError, TcpConfig
+from sekisho.server.config import Config, ConfigError, HttpConfig, SocketConfig, TcpConfig
 from sekisho.server.logs import log_to_standard_error
+from sekisho.server.processes import Inherited, Processes, inherited, worker_index
 from sekisho.server.sidecar.http import HttpServer
 from sekisho.server.sidecar.service import Service
 from sekisho.server.sockets import UnixSocket, tcp_socket
@@ -35,6 +40,7 @@ log = logging.getLogger("sekisho.run")
 
 FIXED: Final = ("socket", "tcp", "http", "grpc", "engine", "claims", "test")
 """Tables that a reload cannot change, for sockets, caches and claims are made once."""
+DRAIN_MORE_S: Final = 5.0  # that a worker may take beyond limits.drain_s, which is its own
 
 
 class _Part(Protocol):
@@ -55,8 +61,49 @@ def serve(config: Config) -> None:
         OSError: the system refused a file or a socket.
     """
     log_to_standard_error(config.log.level)
+    worker = inherited()
+    if worker is None and config.engine.processes > 1:
+        sys.exit(_watch(config))
     with uvloop_runner() as runner:
-        runner.run(_Life(config).live())
+        runner.run(_Life(config, worker).live())
+
+
+def _watch(config: Config) -> int:
+    """The life of the process that watches workers, and its exit status."""
+    if config.file is None:
+        raise ConfigError("engine.processes: several want a configuration that is a file")
+    with Tenants.open(config):  # what is wrong with it is told once, by this process
+        pass
+    made: list[UnixSocket] = []
+    handed = activated()
+    sockets: dict[str, list[socket.socket]] = {}
+    if config.socket is not None:
+        sockets["socket"] = handed.get("socket") or [_unix(config.socket, made)]
+    if config.tcp is not None:
+        sockets["tcp"] = handed.get("tcp") or [tcp_socket(config.tcp.listen)]
+    if config.http is not None:
+        sockets["http"] = handed.get("http") or [_http(config.http, made)]
+    command = [sys.executable, "-m", "sekisho.cli", "serve", str(config.file)]
+    try:
+        watching = Processes(command, sockets, config.engine.processes, config.limits.drain_s + DRAIN_MORE_S)
+        return asyncio.run(watching.watch())
+    finally:
+        for one in made:
+            one.remove()
+
+
+def _unix(config: SocketConfig | HttpConfig, made: list[UnixSocket]) -> socket.socket:
+    assert config.path is not None  # noqa: S101 - asked for where there is one
+    one = UnixSocket(config.path, config.mode, config.group)
+    made.append(one)
+    return one.socket
+
+
+def _http(config: HttpConfig, made: list[UnixSocket]) -> socket.socket:
+    if config.path is not None:
+        return _unix(config, made)
+    assert config.listen is not None  # noqa: S101 - the configuration has one of the two
+    return tcp_socket(config.listen)
 
 
 def uvloop_runner() -> asyncio.Runner:
@@ -65,12 +112,13 @@ def uvloop_runner() -> asyncio.Runner:
 
 
 class _Life:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, worker: Inherited | None) -> None:
         self._config = config
+        self._worker = worker
         self._service = Service(Tenants.open(config))
         self._wire: WireServer | None = None
         self._end = asyncio.Event()
-        self._closing: list[Callable[[], object]] = []
+        self._made: list[UnixSocket] = []
 
     async def live(self) -> None:
         loop = asyncio.get_running_loop()
@@ -89,6 +137,9 @@ class _Life:
         if self._config.file is not None:
             loop.add_signal_handler(signal.SIGHUP, begin_reload)
         refreshing = loop.create_task(self._refresh())
+        if self._worker is not None:
+            self._worker.ready()
+            loop.add_reader(self._worker.tie, self._end.set)  # nobody writes to it: it is readable when nobody watches
         notify("READY=1", f"STATUS={len(self._service.tenants)} tenants")
         log.info("ready")
         await self._end.wait()
@@ -97,30 +148,25 @@ class _Life:
         self._service.draining = True
         refreshing.cancel()
         await asyncio.gather(*(part.drain() for part in parts))
-        for close in self._closing:
-            close()
+        for made in self._made:
+            made.remove()
         self._service.close()
         log.info("ended")
 
     def _parts(self) -> list[_Part]:
-        config, handed = self._config, activated()
+        config = self._config
+        handed = self._worker.sockets if self._worker is not None else activated()
         parts: list[_Part] = []
         if config.socket is not None or config.tcp is not None:
+            threads = config.engine.threads_of_each
             self._wire = WireServer(
-                self._service.tenants, list(self._listeners(handed)), config.limits, threads=config.engine.threads
+                self._service.tenants, list(self._listeners(handed)), config.limits, threads=threads
             )
             parts.append(self._wire)
+        if worker_index():
+            return parts  # the sidecar is the first worker's
         if config.http is not None:
-            if "http" in handed:
-                sockets = handed["http"]
-            elif config.http.path is not None:
-                made = UnixSocket(config.http.path, config.http.mode, config.http.group)
-                self._closing.append(made.remove)
-                sockets = [made.socket]
-            else:
-                assert config.http.listen is not None  # noqa: S101 - the configuration has one of the two
-                sockets = [tcp_socket(config.http.listen)]
-            parts.append(HttpServer(self._service, sockets))
+            parts.append(HttpServer(self._service, handed.get("http") or [_http(config.http, self._made)]))
         hops = [(hop, hop.grpc) for tenant in config.tenants for hop in tenant.hops if hop.grpc is not None]
         if hops or config.grpc.health is not None:
             from sekisho.server.sidecar.envoy import GrpcServer  # noqa: PLC0415 - 0.3 s and 20 MB that few need
@@ -136,9 +182,7 @@ class _Life:
         if unix is not None and "socket" in handed:
             yield from map(Listener.unix, handed["socket"])
         elif unix is not None:
-            made = UnixSocket(unix.path, unix.mode, unix.group)
-            self._closing.append(made.remove)
-            yield Listener.unix(made.socket)
+            yield Listener.unix(_unix(unix, self._made))
         if tcp is not None:
             sockets = handed["tcp"] if "tcp" in handed else [tcp_socket(tcp.listen)]
             for listening in sockets:

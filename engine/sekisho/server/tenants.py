@@ -28,6 +28,7 @@ from sekisho.profiles import Profile, ProfileError
 from sekisho.revocation.snapshot import Revocation, SnapshotError
 from sekisho.revocation.store import RevocationStore, StoreError
 from sekisho.server.config import Config, ConfigError, Dialect, HopConfig, TenantConfig, read_secret
+from sekisho.server.processes import worker_index
 from sekisho.trust import TrustError, TrustStore
 from sekisho.verifier import Verifier
 
@@ -325,7 +326,7 @@ def _claims(config: Config, tenant: TenantConfig) -> Claims:
             f"{stem}.{tenant.number}",
             capacity=config.claims.slots,
             skew=config.claims.skew,
-            fresh=config.test is not None,
+            fresh=config.test is not None and worker_index() is None,  # of several, the process that watches makes them
             at=config.test.at if config.test is not None else None,
         )
     except (ValueError, NativeError) as error:
@@ -337,7 +338,7 @@ def _engine(config: Config, tenant: TenantConfig, before: Tenants | None) -> Eng
         with suppress(KeyError):
             return before.by_number[tenant.number].engine
     share = config.engine.cache_bytes // len(config.tenants)
-    return Engine(threads=config.engine.threads, cache_bytes=share if share >= CACHE_BYTES_MIN else 0)
+    return Engine(threads=config.engine.threads_of_each, cache_bytes=share if share >= CACHE_BYTES_MIN else 0)
 
 
 def _store(config: Config, trusts: list[TrustStore]) -> RevocationStore | None:
