@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -350,6 +351,25 @@ def test_tenants_cannot_learn_of_each_others_certificates(server: Server, city: 
 
 
 # ---- peers who break what they can ------------------------------------------------------------------------
+
+
+def test_a_broken_rule_is_answered_over_a_real_socket(server: Server) -> None:
+    """Each of tests/vectors/rules.json, whole and byte by byte: the answer as it stands there, and then an end or a pong."""
+    for rule in json.loads((Path(__file__).parents[1] / "vectors/rules.json").read_text()):
+        if rule["code"] == "tenant-refused":  # for a server of tenant 7 alone; test_who_may_speak_for_a_tenant
+            continue
+        data = b"".join(map(bytes.fromhex, rule["send"]))
+        for piece in (len(data), 1) if len(data) < 200 else (len(data),):
+            with server.raw(frames.hello(7) if rule["after_hello"] else None) as line:
+                for at in range(0, len(data), piece):
+                    line.sendall(data[at : at + piece])
+                answer = received(line, len(rule["answer"]) // 2)
+                assert answer.hex() == rule["answer"], rule["rule"]
+                if rule["ends"]:
+                    assert line.recv(1) == b"", rule["rule"]
+                else:
+                    line.sendall(frames.ping(77))
+                    assert next(frames.Splitter().feed(received(line, 16))).id == 77, rule["rule"]
 
 
 def test_garbage_hurts_nobody(server: Server, city: City) -> None:
