@@ -1266,7 +1266,7 @@ typedef struct {
     uint32_t connection_rows; /* requests of one connection without an answer, 1 to rows; one with a count counts so often */
     uint32_t rows;            /* requests of all without an answer, 1 to 16,777,216; 80 bytes of memory each */
     uint32_t batch_rows;      /* that a worker takes at once, 1 to 1,048,576; one request for n counts n, and is taken whole */
-    uint32_t backlog_bytes;   /* answers waiting to be sent beyond which nothing more of a connection is read */
+    uint32_t backlog_bytes;   /* answers waiting to be sent beyond which nothing more of a connection is read; of its requests, 4 times as many */
     uint32_t deadline_ms;     /* of a request that says none, 1 to SEKI_DEADLINE_MS_MAX */
     uint32_t idle_ms;         /* without a byte in or a request under way, then the connection ends */
     uint32_t handshake_ms;    /* from the first byte of a frame to its last, and from a connection's start to its hello */
@@ -1348,7 +1348,7 @@ enum { /* what a connection wants, as bits */
     SEKI_WANTS_ADMISSION = 1, /* a hello came: seki_connection_hello, then seki_connection_admit */
     SEKI_WANTS_WRITE = 2,     /* seki_connection_take has bytes */
     SEKI_WANTS_CLOSE = 4,     /* once all that was taken is written, close it */
-    SEKI_WANTS_PAUSE = 8      /* more is waiting to be sent than backlog_bytes: do not read for now */
+    SEKI_WANTS_PAUSE = 8      /* more waits than backlog_bytes allows: do not read for now */
 };
 
 /* A connection.  `token` comes back from seki_server_answered and is not 0.  Where there is no room for it, it has one error to say and wants

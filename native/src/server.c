@@ -220,6 +220,8 @@ seki_status seki_server_expire(seki_server *server, uint64_t now)
         seki_wire_code code = overdue(server, one, now);
         if (code == SEKI_WIRE_OK)
             continue;
+        if (one->tenant != NULL)
+            one->tenant->count.errors[code]++;
         seki_connection_say_error(one, code, 0, 0, 0);
         one->phase = SEKI_PHASE_ENDED;
         one->finishing = true;

@@ -23,6 +23,9 @@ enum {
     SEKI_BLOCK_ROOM_MIN = 16384,   /* bytes; with less room left a new block is begun */
     SEKI_BLOCK_SMALL = 4096,       /* bytes; what the beginning of a frame is kept in while nothing else comes */
     SEKI_BLOCKS_KEPT = 64,         /* blocks nobody uses, kept for the next: 16 MB */
+    SEKI_HELD_SHARE = 4,           /* times backlog_bytes that a connection's requests may hold: 8 MB by default, 4,096 logins */
+    SEKI_ROW_BYTES = 4096,         /* a login with its intermediates; beyond this for each of `rows`, requests are refused */
+    SEKI_RECEIVE_LEAST = 67108864, /* bytes that all requests may hold, however few `rows` there are */
     SEKI_QUANTUM = 8,              /* rows a connection's turn: a group of lanes */
     SEKI_OUT_KEPT = 65536,         /* bytes; a larger buffer of answers is given back when it is empty */
     SEKI_ANSWER_SIZE = SEKI_FRAME_HEADER_SIZE + SEKI_ERROR_SIZE
@@ -32,6 +35,7 @@ typedef struct seki_block {
     struct seki_block *next; /* of those kept */
     uint64_t users;          /* under the mutex: rows, and the connection that receives into it */
     uint64_t capacity;       /* bytes of data */
+    struct seki_connection *holder; /* who received into it: outlives its rows */
     uint8_t data[];
 } seki_block;
 
@@ -91,6 +95,7 @@ struct seki_connection {
     uint8_t *sending;   /* what seki_connection_take gave out */
     size_t sending_room;
     /* under the mutex */
+    uint64_t held;          /* bytes of its blocks */
     seki_row *first, *last; /* rows that wait */
     uint64_t waiting, in_flight; /* weights */
     seki_connection *round_next;

@@ -7,8 +7,9 @@ enum { ROWS_AT_ONCE = 64, NS_PER_MS = 1000000 }; /* requests of a chunk that are
 
 /* ---- blocks: under the mutex --------------------------------------------------------------------- */
 
-static seki_block *block_lease(seki_server *server, size_t capacity)
+static seki_block *block_lease(seki_connection *c, size_t capacity)
 {
+    seki_server *server = c->server;
     seki_block *block = server->blocks;
     if (capacity == SEKI_BLOCK_SIZE && block != NULL) {
         server->blocks = block->next;
@@ -21,6 +22,8 @@ static seki_block *block_lease(seki_server *server, size_t capacity)
     block->next = NULL;
     block->users = 1;
     block->capacity = capacity;
+    block->holder = c;
+    c->held += capacity;
     server->count.receive_bytes += capacity;
     return block;
 }
@@ -30,6 +33,7 @@ void seki_block_release(seki_server *server, seki_block *block)
     if (--block->users != 0)
         return;
     server->count.receive_bytes -= block->capacity;
+    block->holder->held -= block->capacity;
     if (block->capacity == SEKI_BLOCK_SIZE && server->blocks_kept < SEKI_BLOCKS_KEPT) {
         block->next = server->blocks;
         server->blocks = block;
@@ -42,7 +46,7 @@ void seki_block_release(seki_server *server, seki_block *block)
 /* Moves what is not split yet to the start of a new block. */
 static bool move_to_block(seki_connection *c, size_t capacity)
 {
-    seki_block *new = block_lease(c->server, capacity);
+    seki_block *new = block_lease(c, capacity);
     if (new == NULL)
         return false;
     if (c->block != NULL) {
@@ -85,6 +89,16 @@ static void settle_block(seki_connection *c)
 
 /* ---- lives ------------------------------------------------------------------------------------------ */
 
+/* Whether as much waits as may: answers that the peer does not take, or frames that were received and are not done with. */
+static bool is_full(const seki_connection *c)
+{
+    const seki_server_options *options = &c->server->options;
+    uint64_t receiving = c->block != NULL ? c->block->capacity : 0; /* what a frame that was begun needs to come to its end */
+    uint64_t most = SEKI_HELD_SHARE * (uint64_t)options->backlog_bytes;
+    most = most > options->frame_bytes ? most : options->frame_bytes;
+    return c->out_length + c->unsent > options->backlog_bytes || c->held - receiving > most;
+}
+
 static uint32_t wants_of(seki_connection *c)
 {
     uint32_t wants = 0;
@@ -94,7 +108,7 @@ static uint32_t wants_of(seki_connection *c)
         wants |= SEKI_WANTS_WRITE;
     if (c->finishing && c->in_flight == 0)
         wants |= SEKI_WANTS_CLOSE;
-    c->paused = c->out_length + c->unsent > c->server->options.backlog_bytes;
+    c->paused = is_full(c);
     if (c->paused || c->phase == SEKI_PHASE_ENDED)
         wants |= SEKI_WANTS_PAUSE;
     return wants;
@@ -339,6 +353,10 @@ static void do_at_once(seki_connection *c, const seki_frame_header *header, seki
     case SEKI_FRAME_STATS:
         if (header->flags != 0 || payload.length != 0) {
             answer_now(c, SEKI_WIRE_REQUEST_MALFORMED, header);
+            break;
+        }
+        if (c->out_length > c->server->options.backlog_bytes) { /* the one answer at once that is much longer than its request */
+            answer_now(c, SEKI_WIRE_TOO_MANY_REQUESTS, header);
             break;
         }
         c->tenant->count.requests[SEKI_FRAME_STATS]++;

@@ -79,6 +79,13 @@ static void refuse(seki_connection *connection, const seki_row *row, seki_wire_c
     seki_connection_say_error(connection, code, row->kind, row->id, code == SEKI_WIRE_OVERLOADED ? to_ms(wait) : 0);
 }
 
+/* Whether what was received takes all the memory that it may. */
+static bool is_crowded(const seki_server *server)
+{
+    uint64_t most = (uint64_t)server->options.rows * SEKI_ROW_BYTES;
+    return server->count.receive_bytes > (most > SEKI_RECEIVE_LEAST ? most : SEKI_RECEIVE_LEAST);
+}
+
 void seki_queue_put(seki_connection *connection, const seki_row *rows, size_t count, uint64_t now)
 {
     seki_server *server = connection->server;
@@ -96,7 +103,7 @@ void seki_queue_put(seki_connection *connection, const seki_row *rows, size_t co
         if (i % SEKI_QUANTUM == SEKI_QUANTUM - 1)
             wait = seki_queue_wait(tenant, connection);
         seki_row *row = server->free_rows;
-        if (row == NULL || now + wait > rows[i].deadline) {
+        if (row == NULL || is_crowded(server) || now + wait > rows[i].deadline) {
             refuse(connection, &rows[i], SEKI_WIRE_OVERLOADED, wait);
             continue;
         }

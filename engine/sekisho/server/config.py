@@ -43,7 +43,8 @@ Every key, with what holds if it is left out; paths are relative to the file:
     connection_rows = 4096          # of one connection, waiting for an answer
     rows = 65536                    # of all, waiting for an answer
     batch_rows = 4096               # that go into one native call
-    backlog_bytes = 4194304         # of answers that a slow reader has not taken; from half of it on nothing more of it is read
+    backlog_bytes = 4194304         # of answers that a slow reader has not taken; from half of it on nothing more of it is read,
+                                    # nor from twice of it in requests that wait
     deadline_ms = 1000              # after which nobody waits for an answer, where a request does not say so itself
     idle_s = 300                    # without a byte, after which a connection is closed
     handshake_s = 5                 # for a TLS handshake or a hello

@@ -119,6 +119,7 @@ class _Life:
         self._wire: WireServer | None = None
         self._end = asyncio.Event()
         self._made: list[UnixSocket] = []
+        self._reloading = asyncio.Lock()
 
     async def live(self) -> None:
         loop = asyncio.get_running_loop()
@@ -189,7 +190,11 @@ class _Life:
                 yield _tls_listener(listening, tcp)
 
     async def _reload(self) -> None:
-        """Puts the file's present content in force, or says why not."""
+        """Puts the file's present content in force, or says why not. One after the other: the last to begin has the last word."""
+        async with self._reloading:
+            await self._reload_now()
+
+    async def _reload_now(self) -> None:
         service, file = self._service, self._config.file
         assert file is not None  # noqa: S101 - else there is no handler
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

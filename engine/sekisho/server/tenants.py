@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -335,8 +334,9 @@ def _claims(config: Config, tenant: TenantConfig) -> Claims:
 
 def _engine(config: Config, tenant: TenantConfig, before: Tenants | None) -> Engine:
     if before is not None and before.config.engine == config.engine and len(before) == len(config.tenants):
-        with suppress(KeyError):
-            return before.by_number[tenant.number].engine
+        stays = before.by_name.get(tenant.name)
+        if stays is not None and stays.number == tenant.number:
+            return stays.engine
     share = config.engine.cache_bytes // len(config.tenants)
     return Engine(threads=config.engine.threads_of_each, cache_bytes=share if share >= CACHE_BYTES_MIN else 0)
 

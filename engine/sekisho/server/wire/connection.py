@@ -48,6 +48,7 @@ class Connection(asyncio.BufferedProtocol):
         "_peer",
         "_peer_of",
         "_size",
+        "_tenant",
         "_token",
         "_transport",
         "_wants",
@@ -58,6 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         self._token = token
         self._peer_of = peer_of
         self._peer: Peer | None = None
+        self._tenant: int | None = None
         self._native: Any = None
         self._transport: Any = None
         self._paused = False
@@ -74,7 +76,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._peer is None:
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=TRANSPORT_BYTES)
+        # Below what the core pauses at: who is paused for what the transport keeps is told when it is gone.
+        self._transport.set_write_buffer_limits(high=min(TRANSPORT_BYTES, self._home.backlog_bytes // 2))
         out = ffi.new("seki_connection **")
         check(
             lib.seki_connection_new(self._home.core.native, self._token, time.monotonic_ns(), out),
@@ -117,14 +120,21 @@ class Connection(asyncio.BufferedProtocol):
         """Hands the transport all answers that are there, in one write."""
         if self._native is None or self._choked_since is not None:
             return
-        unsent = self._transport.get_write_buffer_size()
-        check(lib.seki_connection_take(self._native, unsent, self._data, self._size, self._wants), "taking answers")
-        if self._size[0]:
-            self._transport.write(ffi.buffer(self._data[0], self._size[0])[:])
-        wants = self._wants[0]
+        wants = self._take()
+        while wants & _PAUSE and self._size[0] and self._choked_since is None and not wants & _CLOSE:
+            wants = self._take()  # how much of it the socket did not take at once
         if wants & _CLOSE:
             self._transport.close()  # once all is written
         self._pause(bool(wants & _PAUSE))
+
+    def recheck(self) -> None:
+        """After a reload: if its peer may not speak for the tenant any more, it takes its last answers and goes."""
+        if self._native is None or self._tenant is None or self._peer is None:
+            return
+        if self._home.admit(self._peer, self._tenant) is None:
+            log.warning("a peer may not speak any more", extra={"kind": self._peer.kind})
+            check(lib.seki_connection_ended(self._native, self._wants), "ending a connection")
+            self._serve(self._wants[0])
 
     def cut_if_slow(self, now: float) -> None:
         """Ends it if the peer has long taken no answer."""
@@ -146,9 +156,18 @@ class Connection(asyncio.BufferedProtocol):
     def _serve(self, wants: int) -> None:
         if wants & _ADMISSION:
             wants = self._admit()
-        if wants & (_WRITE | _CLOSE):
-            self.flush()
-        self._pause(bool(wants & _PAUSE))
+        if wants & (_WRITE | _CLOSE) and self._choked_since is None:
+            self.flush()  # after which it is known anew whether to pause
+        else:
+            self._pause(bool(wants & _PAUSE))
+
+    def _take(self) -> int:
+        unsent = self._transport.get_write_buffer_size()
+        check(lib.seki_connection_take(self._native, unsent, self._data, self._size, self._wants), "taking answers")
+        wants = int(self._wants[0])
+        if self._size[0]:
+            self._transport.write(ffi.buffer(self._data[0], self._size[0])[:])
+        return wants
 
     def _admit(self) -> int:
         tenant = ffi.new("uint32_t *")
@@ -157,6 +176,8 @@ class Connection(asyncio.BufferedProtocol):
         found = self._home.admit(self._peer, tenant[0])
         if found is None:
             log.warning("a peer was refused", extra={"kind": self._peer.kind})
+        else:
+            self._tenant = tenant[0]
         native = ffi.NULL if found is None else found
         check(lib.seki_connection_admit(self._native, native, time.monotonic_ns(), self._wants), "admitting a peer")
         return int(self._wants[0])

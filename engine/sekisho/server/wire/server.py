@@ -56,9 +56,14 @@ class WireServer:
         self._loop: Any = None
 
     def replace(self, tenants: Iterable[Tenant]) -> None:
-        """Puts other tenants in force, for connections that are there too; requests under way are answered by those before."""
+        """Puts other tenants in force, for connections that are there too; requests under way are answered by those before.
+
+        A connection whose peer may not speak for its tenant any more ends after the answers to what it asked.
+        """
         self._tenants = {one.number: one for one in tenants}
         self.core.put(self._tenants.values())
+        for connection in list(self.connections.values()):
+            connection.recheck()
 
     def admit(self, peer: Peer, tenant: int) -> Any:
         """The native tenant for which the peer may speak; None: it may not."""
