@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -361,12 +362,14 @@ def test_a_broken_rule_is_answered_over_a_real_socket(server: Server) -> None:
         data = b"".join(map(bytes.fromhex, rule["send"]))
         for piece in (len(data), 1) if len(data) < 200 else (len(data),):
             with server.raw(frames.hello(7) if rule["after_hello"] else None) as line:
-                for at in range(0, len(data), piece):
-                    line.sendall(data[at : at + piece])
+                with suppress(BrokenPipeError):  # it may end before all is said
+                    for at in range(0, len(data), piece):
+                        line.sendall(data[at : at + piece])
                 answer = received(line, len(rule["answer"]) // 2)
                 assert answer.hex() == rule["answer"], rule["rule"]
                 if rule["ends"]:
-                    assert line.recv(1) == b"", rule["rule"]
+                    with suppress(ConnectionResetError):  # what it did not look at was lost
+                        assert line.recv(1) == b"", rule["rule"]
                 else:
                     line.sendall(frames.ping(77))
                     assert next(frames.Splitter().feed(received(line, 16))).id == 77, rule["rule"]
