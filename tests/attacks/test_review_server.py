@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
+import re
+import shutil
 import socket
+import tempfile
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+from tests.e2e.gateways import Sidecar, running
 from tests.unit.wire_desk import SECOND, Desk, a_tenant, errors
 
 from sekisho import frames
 from sekisho._native import lib
 from sekisho.frames import ANSWER, Kind
-from sekisho.server.config import Limits
+from sekisho.server.config import Config, Limits
 from sekisho.server.sockets import UnixSocket
+from sekisho.server.tenants import Tenants
 from sekisho.server.wire import Listener, WireServer
 from sekisho.server.wire.peer_uid import uid_at_loopback
-from sekisho.testing import small_city
+from sekisho.testing import AT, a_citizen, small_city
 
 CITY = small_city()
 MB = 1 << 20
@@ -201,3 +209,124 @@ def test_who_may_not_speak_any_more_is_let_go_at_a_reload(tmp_path: Path) -> Non
         assert line.recv(1) == b""
         stays.sendall(frames.ping(3))
         assert answers(stays, 1)[0].id == 3
+
+
+# ---- fields of HTTP --------------------------------------------------------------------------------------
+
+FRONT = f"""
+[claims]
+file = "claims"
+[engine]
+threads = 1
+[test]
+at = {AT}
+[http]
+path = "http.sock"
+[[tenant]]
+name = "city"
+number = 7
+audience = "https://city.example"
+profile = "jpki-auth-test"
+trust = ["ca"]
+[[tenant.hops]]
+name = "front"
+dialect = "haproxy-der"
+uids = [{os.geteuid()}]
+"""
+
+
+@pytest.fixture(scope="module")
+def sidecar() -> Iterator[Sidecar]:
+    made = Path(tempfile.mkdtemp(prefix="sekisho-"))
+    (made / "ca").mkdir()
+    for number, der in enumerate(CITY.trust()):
+        (made / "ca" / f"{number}.cer").write_bytes(der)
+    one = Sidecar(made, FRONT)
+    with running(one):
+        yield one
+    shutil.rmtree(made)
+
+
+def said_of(sidecar: Sidecar, fields: bytes, line: bytes = b"GET /auth/front HTTP/1.1") -> tuple[int, bytes]:
+    """Status and verdict of the first answer to a request of these bytes, and that it is the only one."""
+    with socket.socket(socket.AF_UNIX) as made:
+        made.settimeout(20)
+        made.connect(str(sidecar.socket))
+        made.sendall(line + b"\r\nhost: h\r\nconnection: close\r\n" + fields + b"\r\n\r\n")
+        data = b""
+        while piece := made.recv(65536):
+            data += piece
+    assert data.count(b"HTTP/1.1 ") == 1, data
+    verdict = re.search(rb"(?im)^sekisho-verdict: *([a-z-]+)", data)
+    return int(data[9:12]), verdict[1] if verdict else b""
+
+
+GOOD = base64.b64encode(a_citizen(1).certificate())
+OTHER = base64.b64encode(a_citizen(2).certificate())
+
+
+def test_a_good_field_is_taken(sidecar: Sidecar) -> None:
+    """Else the rest of these tests would show nothing."""
+    assert said_of(sidecar, b"x-client-cert: " + GOOD) == (200, b"certificate-ok")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"x-client-cert: %b\r\nx-client-cert: %b",
+        b"x-client-cert: %b\r\nX-CLIENT-CERT: %b",
+        b"x-client-cert: %b, %b",
+        b"x-client-cert: %b,%b",
+        b"x-client-cert: %b\r\nx-client-cert:%b",
+        b"x-client-cert: %b\r\n %b",
+        b"x-client-cert: %b\r\n\t%b",
+        b"x-client-cert : %b\r\ny: %b",
+        b"x-client-cert: %b\0%b",
+        b"x-client-cert: %b\rx-client-cert: %b",
+        b"x-client-cert: %b\nx-client-cert: %b",
+        b"x_client_cert: %b\r\nx-client_cert: %b",
+        b"x-client-cert.: %b\r\nclient-cert: %b",
+        b"x-forwarded-client-cert: Cert=%b\r\ny: %b",
+        b"x-client-cert: %b==\r\ny: %b",
+        b"x-client-cert: :%b:\r\ny: %b",
+        b'x-client-cert: "%b"\r\ny: %b',
+    ],
+)
+def test_a_field_in_any_other_form_is_no_certificate(sidecar: Sidecar, fields: bytes) -> None:
+    """Twice, in lists, folded, with other line ends, underscores or quotes, in another dialect: never a good certificate."""
+    status, verdict = said_of(sidecar, fields % (GOOD, OTHER))
+    assert status in (400, 403), verdict
+    assert verdict != b"certificate-ok"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nGET /auth/front HTTP/1.1\r\nx-client-cert: %b",
+        b"content-length: 0\r\ncontent-length: 5\r\nx-client-cert: %b",
+        b"transfer-encoding: xchunked\r\nx-client-cert: %b",
+        b"content-length: +0\r\nx-client-cert: %b",
+        b"content-length: 0, 0\r\nx-client-cert: %b",
+    ],
+)
+def test_a_request_of_two_lengths_is_none(sidecar: Sidecar, fields: bytes) -> None:
+    status, verdict = said_of(sidecar, fields % GOOD, b"POST /auth/front HTTP/1.1")
+    assert (status, verdict) != (200, b"certificate-ok")
+
+
+# ---- reloads ------------------------------------------------------------------------------------------------
+
+
+def test_another_tenant_of_the_same_number_begins_with_a_cache_of_its_own(tmp_path: Path) -> None:
+    """A number that was given to another relying party brought the first one's cache along, and with it what that had seen."""
+    (tmp_path / "ca").mkdir()
+    for number, der in enumerate(CITY.trust()):
+        (tmp_path / "ca" / f"{number}.cer").write_bytes(der)
+    file = tmp_path / "sekisho.toml"
+    file.write_text(FRONT)
+    with Tenants.open(Config.load(file)) as first:
+        with Tenants.open(Config.load(file), before=first) as same:
+            assert same.by_number[7].engine is first.by_number[7].engine
+        file.write_text(FRONT.replace('"city"', '"town"'))
+        with Tenants.open(Config.load(file), before=first) as other:
+            assert other.by_number[7].engine is not first.by_number[7].engine
