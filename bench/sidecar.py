@@ -37,6 +37,7 @@ __all__ = ["CASES", "Missing", "benchmark", "steps"]
 
 CASES: Final = ("auth", "envoy")
 STEP: Final = 8000  # requests of a run: process times are counted in hundredths of a second
+STEP_OF_ONE_ROUND: Final = 1000  # which nobody quotes: to see that it runs
 CONNECTIONS: Final = 64
 STREAMS: Final = 64  # of Envoy's one connection
 RATE: Final = 1000  # requests a second, where latency is measured
@@ -141,6 +142,7 @@ def _servers(run: Run, folder: Path) -> Iterator[dict[str, list[_Server]]]:
             ],
         }
         for one in (one for case in servers.values() for one in case):
+            one.step = STEP if run.options.rounds > 1 else STEP_OF_ONE_ROUND
             _wait(one, folder / "log")
         yield servers
     finally:
@@ -207,13 +209,14 @@ def _good(said: str) -> int:
 
 def _latency(run: Run, case: str, server: _Server, folder: Path) -> None:
     """p50 and p99 of requests that come at a fixed rate."""
-    seconds = 2 if run.options.rounds <= 3 else 10
+    rounds = run.options.rounds
+    milliseconds = 10_000 if rounds > 3 else 2_000 if rounds > 1 else 500
     log = folder / "latency"
     log.unlink(missing_ok=True)
     clients = 10 if case == "auth" else 1
     asked = list(server.ask)
     asked[asked.index("-c") + 1] = str(clients)
-    _h2load(replace(server, ask=asked), f"--rps={RATE // clients}", "-D", str(seconds), f"--log-file={log}")
+    _h2load(replace(server, ask=asked), f"--rps={RATE // clients}", "-D", f"{milliseconds}ms", f"--log-file={log}")
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     run.report.blame(f"{server.name} at {RATE}/s", sum(row[1] != "200" for row in rows))
     times = sorted(int(row[2]) / 1000 for row in rows)

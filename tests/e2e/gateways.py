@@ -134,9 +134,9 @@ class Sidecar(Process):
         wait_until(lambda: self.socket.exists() and self.get("/livez").status_code == 200, self)
 
     def client(self) -> httpx.Client:
-        return httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(self.socket), verify=False), base_url="http://sekisho"
-        )
+        # Proxies of the environment have no part in it, and to make their transports takes longer than a request.
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=False)
+        return httpx.Client(transport=transport, base_url="http://sekisho", trust_env=False)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         with self.client() as client:
