@@ -16,6 +16,7 @@ from tests.e2e.fetch_servers import program
 
 from sekisho.reasons import Blame, Reason
 from sekisho.server.config import Config
+from sekisho.server.scoreboard import Scoreboard
 from sekisho.server.sidecar.service import Service
 from sekisho.server.tenants import Tenants
 from sekisho.testing import small_city
@@ -48,6 +49,7 @@ def test_every_metric_of_the_alerts_is_one_of_ours(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir(mode=0o700)
     config = Config.from_toml(f'[revocation]\nstore = "store"\n{text}', folder=tmp_path)
     service = Service(Tenants.open(config))
+    service.metrics.watch_wire(Scoreboard.create(1).read)
     served = generate_latest(service.metrics.registry).decode()
     service.close()
     known = set(re.findall(r"^# TYPE (\w+) ", served, re.MULTILINE))

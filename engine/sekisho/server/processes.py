@@ -33,6 +33,7 @@ log = logging.getLogger("sekisho.processes")
 WORKER: Final = "SEKISHO_WORKER"
 """In a worker's environment: its number, from 0."""
 _SOCKETS: Final = "SEKISHO_SOCKETS"  # NAME:FD,NAME:FD,...: what it inherits
+_SCOREBOARD: Final = "SEKISHO_SCOREBOARD"  # FD of the memory where it tells its counts
 _TIE: Final = "SEKISHO_TIE"  # FD of its end of the pair
 
 READY: Final = b"R"
@@ -51,8 +52,9 @@ def worker_index() -> int | None:
 class Inherited:
     """What a worker got from the watching process."""
 
-    def __init__(self, sockets: dict[str, list[socket.socket]], tie: socket.socket) -> None:
+    def __init__(self, sockets: dict[str, list[socket.socket]], tie: socket.socket, scoreboard: int) -> None:
         self.sockets = sockets
+        self.scoreboard = scoreboard
         self.tie = tie
 
     def ready(self) -> None:
@@ -72,7 +74,9 @@ def inherited() -> Inherited | None:
     tie = socket.socket(fileno=int(os.environ.pop(_TIE)))
     tie.set_inheritable(False)
     tie.setblocking(False)
-    return Inherited(found, tie)
+    scoreboard = int(os.environ.pop(_SCOREBOARD))
+    os.set_inheritable(scoreboard, False)
+    return Inherited(found, tie, scoreboard)
 
 
 class _Worker(NamedTuple):
@@ -90,14 +94,21 @@ class Processes:
         sockets: by name, what each inherits.
         count: of workers.
         drain_s: seconds that a worker may take to end.
+        scoreboard: descriptor of the memory where workers tell their counts.
     """
 
     def __init__(
-        self, command: Sequence[str], sockets: Mapping[str, Sequence[socket.socket]], count: int, drain_s: float
+        self,
+        command: Sequence[str],
+        sockets: Mapping[str, Sequence[socket.socket]],
+        count: int,
+        drain_s: float,
+        scoreboard: int,
     ) -> None:
         self._command = list(command)
         self._sockets = sockets
         self._count = count
+        self._scoreboard = scoreboard
         self._drain_s = drain_s
         self._workers: dict[int, _Worker] = {}
         self._ending = asyncio.Event()
@@ -133,13 +144,14 @@ class Processes:
             WORKER: str(number),
             _SOCKETS: ",".join(f"{name}:{fd}" for name, fd in numbers),
             _TIE: str(theirs.fileno()),
+            _SCOREBOARD: str(self._scoreboard),
         }
         environment.pop("NOTIFY_SOCKET", None)  # this process speaks for all
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env=environment,
-                pass_fds=[*(fd for _, fd in numbers), theirs.fileno()],
+                pass_fds=[*(fd for _, fd in numbers), theirs.fileno(), self._scoreboard],
                 stdin=subprocess.DEVNULL,
             )
         self._workers[number] = _Worker(number, process, ours, time.monotonic())

@@ -27,6 +27,7 @@ from sekisho.revocation.snapshot import SnapshotError
 from sekisho.server.config import Config, ConfigError, HttpConfig, SocketConfig, TcpConfig
 from sekisho.server.logs import log_to_standard_error
 from sekisho.server.processes import Inherited, Processes, inherited, worker_index
+from sekisho.server.scoreboard import Scoreboard, Totals
 from sekisho.server.sidecar.http import HttpServer
 from sekisho.server.sidecar.service import Service
 from sekisho.server.sockets import UnixSocket, tcp_socket
@@ -85,7 +86,9 @@ def _watch(config: Config) -> int:
         sockets["http"] = handed.get("http") or [_http(config.http, made)]
     command = [sys.executable, "-m", "sekisho.cli", "serve", str(config.file)]
     try:
-        watching = Processes(command, sockets, config.engine.processes, config.limits.drain_s + DRAIN_MORE_S)
+        count = config.engine.processes
+        board = Scoreboard.create(count)
+        watching = Processes(command, sockets, count, config.limits.drain_s + DRAIN_MORE_S, board.fd)
         return asyncio.run(watching.watch())
     finally:
         for one in made:
@@ -115,6 +118,7 @@ class _Life:
     def __init__(self, config: Config, worker: Inherited | None) -> None:
         self._config = config
         self._worker = worker
+        self._scoreboard = Scoreboard.create(1) if worker is None else Scoreboard(worker.scoreboard)
         self._service = Service(Tenants.open(config))
         self._wire: WireServer | None = None
         self._end = asyncio.Event()
@@ -163,6 +167,8 @@ class _Life:
             self._wire = WireServer(
                 self._service.tenants, list(self._listeners(handed)), config.limits, threads=threads
             )
+            self._wire.slot = self._scoreboard.slot(worker_index() or 0)
+            self._service.metrics.watch_wire(self._totals)
             parts.append(self._wire)
         if worker_index():
             return parts  # the sidecar is the first worker's
@@ -176,6 +182,12 @@ class _Life:
             if config.grpc.health is not None:
                 parts.append(GrpcServer(self._service, config.grpc.health, 0o660, None, None))
         return parts
+
+    def _totals(self) -> Totals:
+        """Counts of all processes: this one's of this moment, the others' of the last second."""
+        if self._wire is not None:
+            self._wire.tell()
+        return self._scoreboard.read()
 
     def _listeners(self, handed: dict[str, list[socket.socket]]) -> Iterator[Listener]:
         """Where the binary protocol is spoken."""

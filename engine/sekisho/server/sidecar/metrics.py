@@ -13,9 +13,11 @@ from prometheus_client.registry import Collector
 from sekisho._version import __version__
 from sekisho.engine import kernels
 from sekisho.reasons import Reason
+from sekisho.server.sidecar.wire_metrics import WireMetrics
 
 if TYPE_CHECKING:
     from sekisho.revocation.snapshot import Snapshot
+    from sekisho.server.scoreboard import Totals
     from sekisho.server.tenants import Tenant, Tenants
 
 __all__ = ["Metrics"]
@@ -84,6 +86,10 @@ class Metrics:
     def watch(self, tenants: Callable[[], Tenants]) -> None:
         """Also shows the state of what is open, looked at with each scrape."""
         self.registry.register(_State(tenants))
+
+    def watch_wire(self, read: Callable[[], Totals]) -> None:
+        """Also shows the counts of the binary protocol, summed over all processes."""
+        self.registry.register(WireMetrics(read, _SECONDS))
 
 
 class _State(Collector):

@@ -13,7 +13,7 @@ from sekisho.reasons import Reason
 from sekisho.server.config import Limits
 from sekisho.server.tenants import Tenant
 
-__all__ = ["CODES", "Core", "ServerCount", "TenantCount"]
+__all__ = ["CODES", "KINDS", "LATENCY_FROM_NS", "Core", "ServerCount", "TenantCount"]
 
 REFERENCE_BYTES: Final = (
     64 * 1024 * 1024
@@ -29,6 +29,17 @@ KINDS: Final = {
     int(getattr(lib, f"SEKI_FRAME_{name}")): name.lower()
     for name in ("PING", "CHALLENGES", "LOGIN", "CERTIFICATE", "SIGNATURE", "REVOCATION", "STATS")
 }
+
+
+def _bucket_ns(index: int) -> int:
+    """The least time of a bucket of `seki_tenant_statistics.latency`, in nanoseconds."""
+    if index < 8:
+        return index * 128
+    return ((8 + index % 8) << (index // 8 - 1)) * 128
+
+
+LATENCY_FROM_NS: Final = tuple(map(_bucket_ns, range(lib.SEKI_LATENCY_BUCKETS)))
+"""Where each bucket of `TenantCount.latency` begins, in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +195,13 @@ class Core:
             requests={name: out.requests[kind] for kind, name in KINDS.items()},
             verdicts={reason: out.verdicts[reason] for reason in Reason if out.verdicts[reason]},
             errors={name: out.errors[code] for code, name in CODES.items() if out.errors[code]},
-            latency=[(_bucket_ns(index), n) for index, n in enumerate(out.latency) if n],
+            latency=[(LATENCY_FROM_NS[index], n) for index, n in enumerate(out.latency) if n],
             latency_ns=out.latency_ns,
         )
+
+    def tenant_counts(self) -> list[TenantCount]:
+        """What was done for each tenant that was ever there, so that sums never fall."""
+        return [self.tenant_count(number) for number in self._tenants]
 
     def close(self) -> None:
         """Ends the workers, and frees all connections that are left."""
@@ -206,10 +221,3 @@ def _profile(tenant: Tenant, verifier: Any) -> dict[str, Any]:
         "lifetime": tenant.lifetime,
         "issues": int(keys is not None and keys.current is not None),
     }
-
-
-def _bucket_ns(index: int) -> int:
-    """The least time of a bucket of `seki_tenant_statistics.latency`, in nanoseconds."""
-    if index < 8:
-        return index * 128
-    return ((8 + index % 8) << (index // 8 - 1)) * 128

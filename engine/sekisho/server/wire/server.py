@@ -9,13 +9,16 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sekisho.server.config import Limits
 from sekisho.server.tenants import Tenant
 from sekisho.server.wire.connection import Connection
 from sekisho.server.wire.core import Core
 from sekisho.server.wire.listener import Listener, Peer
+
+if TYPE_CHECKING:
+    from sekisho.server.scoreboard import Slot
 
 __all__ = ["WireServer"]
 
@@ -54,6 +57,8 @@ class WireServer:
         self._servers: list[asyncio.Server] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._loop: Any = None
+        self.slot: Slot | None = None
+        """Where counts are told each second; None: nobody asks for them."""
 
     def replace(self, tenants: Iterable[Tenant]) -> None:
         """Puts other tenants in force, for connections that are there too; requests under way are answered by those before.
@@ -64,6 +69,11 @@ class WireServer:
         self.core.put(self._tenants.values())
         for connection in list(self.connections.values()):
             connection.recheck()
+
+    def tell(self) -> None:
+        """Tells the counts of this moment."""
+        if self.slot is not None and self.core.native is not None:
+            self.slot.tell(self.core)
 
     def admit(self, peer: Peer, tenant: int) -> Any:
         """The native tenant for which the peer may speak; None: it may not."""
@@ -118,6 +128,7 @@ class WireServer:
             log.warning("%d connections were cut off with answers they did not take", len(self.connections))
         for connection in list(self.connections.values()):
             connection.abort()
+        self.tell()
         self.core.close()
 
     def _factory(self, listener: Listener) -> Any:
@@ -131,6 +142,7 @@ class WireServer:
 
     def _tick(self) -> None:
         self.core.expire()
+        self.tell()
         now = time.monotonic()
         for connection in list(self.connections.values()):
             connection.cut_if_slow(now)
