@@ -128,8 +128,6 @@ class _Life:
     async def live(self) -> None:
         loop = asyncio.get_running_loop()
         parts = self._parts()
-        for part in parts:
-            await part.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end.set)
         reloading: set[asyncio.Task[None]] = set()
@@ -141,6 +139,8 @@ class _Life:
 
         if self._config.file is not None:
             loop.add_signal_handler(signal.SIGHUP, begin_reload)
+        for part in parts:  # after the signals have their handlers: whoever was answered may send one
+            await part.start()
         refreshing = loop.create_task(self._refresh())
         if self._worker is not None:
             self._worker.ready()
