@@ -147,13 +147,18 @@ class Processes:
             _SCOREBOARD: str(self._scoreboard),
         }
         environment.pop("NOTIFY_SOCKET", None)  # this process speaks for all
-        with theirs:
+        try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env=environment,
                 pass_fds=[*(fd for _, fd in numbers), theirs.fileno(), self._scoreboard],
                 stdin=subprocess.DEVNULL,
             )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self._workers[number] = _Worker(number, process, ours, time.monotonic())
         try:
             async with asyncio.timeout(BEGINS_S):
@@ -176,7 +181,17 @@ class Processes:
             pause = 0.0 if lived > SETTLED_S else min(PAUSE_MAX_S, max(PAUSE_S, pause * 2))
             log.error("worker %d ended with status %d, and is begun anew", number, status)
             await asyncio.sleep(pause)
+            while not await self._begun_anew(number):
+                await asyncio.sleep(PAUSE_MAX_S)
+
+    async def _begun_anew(self, number: int) -> bool:
+        """Whether the system let a worker be begun at all: one without room for a process may have some later."""
+        try:
             await self._begin(number)
+        except OSError as error:
+            log.error("worker %d could not be begun, and is tried again: %s", number, error)
+            return False
+        return True
 
     def _send(self, number: signal.Signals) -> None:
         for worker in self._workers.values():
