@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -41,7 +42,26 @@ def test_prometheus_takes_the_alerts_and_they_go_off_when_they_should() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_metric_of_the_alerts_is_one_of_ours(tmp_path: Path) -> None:
+def panels() -> list[dict[str, Any]]:
+    """Of the dashboard."""
+    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana.json").read_text())["panels"]
+    return found
+
+
+def test_prometheus_takes_every_question_of_the_dashboard(tmp_path: Path) -> None:
+    asked = [target["expr"].replace("$__rate_interval", "5m") for panel in panels() for target in panel["targets"]]
+    asked = [one.replace("$instance", ".*") for one in asked]
+    made = [{"record": f"panel:{i}", "expr": one} for i, one in enumerate(asked)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": made}]}))
+    command = [program("promtool"), "check", "rules", str(tmp_path / "rules.yml")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(asked)} rules found" in done.stdout
+    assert not any("$" in one for one in asked)
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+
+
+def test_every_metric_of_alerts_and_dashboard_is_one_of_ours(tmp_path: Path) -> None:
     from prometheus_client import generate_latest
 
     (tmp_path / "ca.cer").write_bytes(small_city().trust()[0])
@@ -56,9 +76,12 @@ def test_every_metric_of_the_alerts_is_one_of_ours(tmp_path: Path) -> None:
     known |= {f"{name}_bucket" for name in known}
     # Where a store has lists, and a tenant has keys: tests of the sidecar ask for these.
     known |= {"sekisho_revocation_stale_sources", "sekisho_revocation_next_update_timestamp_seconds"}
-    for rule in rules():
-        for name in re.findall(r"\bsekisho_\w+", rule["expr"]):
-            assert name in known, (rule["alert"], name)
+    known |= {"sekisho_revocation_built_timestamp_seconds"}
+    asked = [(rule["alert"], rule["expr"]) for rule in rules()]
+    asked += [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
+    for where, expression in asked:
+        for name in re.findall(r"\bsekisho_\w+", expression):
+            assert name in known, (where, name)
 
 
 def test_every_alert_and_every_reason_of_ours_is_in_the_runbook() -> None:

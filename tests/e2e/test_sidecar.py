@@ -360,6 +360,7 @@ def test_it_is_ready_when_there_is_revocation_data(folder: Path) -> None:
         wait_until(lambda: sidecar.get("/readyz").status_code == 200, sidecar)
         assert sidecar.get("/auth/front", good).status_code == 200
         assert sidecar.metric("sekisho_revocation_stale_sources") == 0
+        assert sidecar.metric("sekisho_revocation_built_timestamp_seconds") > 0
         town.publish(set(), next_update=town.now - 60)
         wait_until(lambda: sidecar.metric("sekisho_revocation_stale_sources") > 0, sidecar)
         # Stale data is a verdict and a metric, and no reason to send everybody away.
