@@ -43,6 +43,8 @@ def test_the_command(tmp_path: Path) -> None:
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["surprises"] == 0
     assert told["at_once"]["planted"] == told["at_once"]["found"]
+    times = told["at_once"]["latency_ms"]
+    assert 0 < times["p50"] <= times["p99"] <= times["p99.9"] <= told["at_once"]["seconds"] * 1000 + 1
     assert set(told["pace"]) == {"city", "nation"}
     for pace in told["pace"].values():
         assert pace["latency_ms"]["p50"] > 0

@@ -154,6 +154,10 @@ def _ms(seconds: Any, which: float) -> float:
     return round(float(np.nanpercentile(seconds, which)) * MILLISECONDS, 2)
 
 
+def _times(latency: Any) -> dict[str, float]:
+    return {f"p{which:g}": _ms(latency, which) for which in (50, 99, 99.9)}
+
+
 def told(story: Story) -> dict[str, Any]:
     """For programs."""
     rush = story.rush
@@ -165,6 +169,7 @@ def told(story: Story) -> dict[str, Any]:
             "seconds": round(rush.seconds, 3),
             "server_cpu_s": round(rush.cpu, 2),
             "server_memory_bytes": rush.memory,
+            "latency_ms": _times(rush.latency),
             "planted": dict(rush.planted),
             "found": dict(rush.found),
         },
@@ -173,7 +178,7 @@ def told(story: Story) -> dict[str, Any]:
                 "rate": one.rate,
                 "logins": one.logins,
                 "cores": round(one.share, 3),
-                "latency_ms": {f"p{which:g}": _ms(one.latency, which) for which in (50, 99, 99.9)},
+                "latency_ms": _times(one.latency),
                 "sender_late_ms": {f"p{which:g}": _ms(one.delay, which) for which in (50, 99)},
             }
             for name, one in story.pace.items()
@@ -210,10 +215,12 @@ def _tell(story: Story) -> None:
 
 
 def tell_at_once(story: Story, out: Console) -> None:
-    """A line about everybody at once."""
+    """Two lines about everybody at once."""
     rush = story.rush
+    times = ", ".join(f"{name} {value:,.2f} ms" for name, value in _times(rush.latency).items())
     out.print(
         f"{rush.rate:,.0f} logins a second through the socket, {rush.cpu / rush.logins * 1e6:.1f} us of CPU a login, "
         f"{rush.memory / 2**20:,.0f} MiB at the most",
         soft_wrap=True,
     )
+    out.print(f"from sending to the answer, with up to 8,192 logins on their way at a time: {times}", soft_wrap=True)
