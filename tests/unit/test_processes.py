@@ -54,3 +54,36 @@ def test_a_worker_is_tried_again_when_the_system_refused_one(
 
     caplog.set_level("INFO", "sekisho.processes")
     assert asyncio.run(live()) == 0
+
+
+SLOW = """#!{python}
+import os, signal, socket, time
+open({pids!r}, "w").write(str(os.getpid()))
+while not os.path.exists({go!r}):
+    time.sleep(0.02)
+signal.signal(signal.SIGHUP, lambda *_: open({told!r}, "w").close())
+tie = socket.socket(fileno=int(os.environ["SEKISHO_TIE"]))
+tie.send(b"R")
+tie.recv(1)
+"""
+
+
+def test_a_reload_waits_for_a_worker_that_begins(tmp_path: Path) -> None:
+    pids, go, told, program = (tmp_path / name for name in ("pids", "go", "told", "worker"))
+    program.write_text(SLOW.format(python=sys.executable, pids=str(pids), go=str(go), told=str(told)))
+    program.chmod(0o700)
+
+    async def live() -> int:
+        watching = asyncio.create_task(Processes([str(program)], {}, 1, 5.0, Scoreboard.create(1).fd).watch())
+        async with asyncio.timeout(WAIT_S):
+            while not pids.exists():
+                await asyncio.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.05)  # the signal is taken while the worker has no handler
+            go.touch()
+            while not told.exists():
+                await asyncio.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return await watching
+
+    assert asyncio.run(live()) == 0

@@ -111,6 +111,8 @@ class Processes:
         self._scoreboard = scoreboard
         self._drain_s = drain_s
         self._workers: dict[int, _Worker] = {}
+        self._ready: set[int] = set()
+        self._to_reload: set[int] = set()  # asked for while they began: they may have read what was there before
         self._ending = asyncio.Event()
 
     async def watch(self) -> int:
@@ -118,7 +120,7 @@ class Processes:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
-        loop.add_signal_handler(signal.SIGHUP, self._send, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         begun = await asyncio.gather(*(self._begin(number) for number in range(self._count)))
         if not all(begun) and not self._ending.is_set():
             log.error("a worker could not begin: see above")
@@ -168,7 +170,13 @@ class Processes:
         if not ready:
             with suppress(ProcessLookupError):
                 process.terminate()
-        return ready
+            return False
+        self._ready.add(number)
+        if number in self._to_reload:
+            self._to_reload.discard(number)
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGHUP)
+        return True
 
     async def _keep(self, number: int) -> None:
         """Begins a worker anew whenever it has ended."""
@@ -176,6 +184,7 @@ class Processes:
         while True:
             worker = self._workers[number]
             status = await worker.process.wait()
+            self._ready.discard(number)
             worker.tie.close()
             lived = time.monotonic() - worker.begun
             pause = 0.0 if lived > SETTLED_S else min(PAUSE_MAX_S, max(PAUSE_S, pause * 2))
@@ -192,6 +201,15 @@ class Processes:
             log.error("worker %d could not be begun, and is tried again: %s", number, error)
             return False
         return True
+
+    def _reload(self) -> None:
+        """SIGHUP for all; one that begins has no handler yet and would end by it, so it gets the signal when it is ready."""
+        for number, worker in self._workers.items():
+            if number not in self._ready:
+                self._to_reload.add(number)
+                continue
+            with suppress(ProcessLookupError):
+                worker.process.send_signal(signal.SIGHUP)
 
     def _send(self, number: signal.Signals) -> None:
         for worker in self._workers.values():
