@@ -57,8 +57,8 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU that all its threads have taken."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        # What clock_getcpuclockid(3) makes of a process's number; /proc/PID/stat counts in ticks of 10 ms.
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def memory(self) -> int:
         """Bytes of memory at their most."""
