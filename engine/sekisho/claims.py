@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sekisho._native import NativeError, check, ffi, lib
 from sekisho.batch import Column, ColumnLike
 from sekisho.challenges import ChallengeKeys, column_pointer, expectation
+from sekisho.valkey import Valkey
 
 __all__ = ["OUTCOME_FAILED", "OUTCOME_GOOD", "OUTCOME_NONE", "Claims", "ClaimsStatistics", "default_path"]
 
@@ -62,6 +63,8 @@ class Claims:
     def __init__(self, native: Any, path: str, latest: float | None = None) -> None:
         self.native = native
         self.path = path
+        self.valkey: Valkey | None = None
+        """Where these claims are shared with other machines; set by `open`."""
         self._ahead = None if latest is None else latest - time.time()
 
     def refuse_far_time(self, latest: int) -> None:
@@ -85,6 +88,7 @@ class Claims:
         skew: int = 0,
         fresh: bool = False,
         at: int | None = None,
+        valkey: Valkey | None = None,
     ) -> Self:
         """Open the set at `path`, or make it (mode 0600) if it is missing, damaged or of an earlier boot.
 
@@ -96,6 +100,8 @@ class Claims:
             fresh: no challenge of these keys was ever accepted before (first installation, a test). Never for a
                 restart: without it a set made anew refuses whatever was issued before (`CLAIMS_LOST`).
             at: the time now, seconds since 1970-01-01T00:00:00Z, by which a set made anew begins; None: the clock's.
+            valkey: where to claim too, of the same skew; None: no other machine has the keys. With it, times that are not the
+                clock's are of no use: the server keeps claims by the clock.
 
         Raises:
             ValueError: a capacity or skew outside its range.
@@ -120,6 +126,9 @@ class Claims:
         claims = cls(ffi.gc(out[0], lib.seki_claims_free), name, None if fresh else now)
         if not fresh and claims.statistics().origin != "found":
             check(lib.seki_claims_not_before(claims.native, now), f"beginning the claims at {now} (seconds)")
+        if valkey is not None:
+            check(lib.seki_claims_share(claims.native, valkey.native), "sharing claims")
+            claims.valkey = valkey  # used by address, as long as the claims are
         return claims
 
     def redeem(

@@ -236,6 +236,11 @@ class Reason(enum.IntEnum):
         "The time of this batch lies before one that was already seen on this machine.",
         "この処理の時刻が、このマシンですでに観測された時刻より前に戻っています。",
     )
+    CLAIMS_UNAVAILABLE = (
+        *(47, _O, _AGAIN, _DESIGN),
+        "The store in which replicas share claims could not be asked or cannot be relied on: nobody can say that this is unused.",
+        "複製間で共有する使用済み記録に問い合わせできないか、信頼できないため、未使用であることを確認できません。",
+    )
 
     # ---- the certificate as bytes
 

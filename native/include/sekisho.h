@@ -71,6 +71,7 @@ typedef enum {
     SEKI_CLAIMS_LOST = 44,
     SEKI_CLAIMS_FULL = 45,
     SEKI_CLOCK_WENT_BACK = 46,
+    SEKI_CLAIMS_UNAVAILABLE = 47, /* those that machines share */
 
     /* the certificate as bytes (X.690, RFC 5280 section 4) */
     SEKI_CERTIFICATE_MALFORMED = 64, /* not strict DER, or not the ASN.1 of a certificate */
@@ -505,6 +506,57 @@ typedef struct {
 
 SEKI_MUST_USE seki_status seki_claims_read_statistics(const seki_claims *claims, seki_claims_statistics *out);
 
+/* Claims that machines share: a Valkey (or Redis) server by which replicas with the same keys accept a challenge once among them.
+ * What a machine's own set has granted is claimed there too, in one pipeline a batch, and accepted only when the server has said OK.
+ * Keys there are hashes: nothing personal.  native/src/valkey.c says why nothing is accepted twice, docs/SECURITY.md what that wants. */
+typedef struct seki_valkey seki_valkey;
+
+enum {
+    SEKI_VALKEY_TIMEOUT_MAX = 1000, /* ms: a batch waits no longer, nor does a link outlive its 5 s by more */
+    SEKI_VALKEY_HOLD = 15,          /* seconds; links live 5, a primary that lost its replica stops after 10 (min-replicas-max-lag) */
+    SEKI_VALKEY_HOLD_MAX = 300      /* seconds */
+};
+
+typedef struct {
+    const char *path;     /* of a Unix socket; NULL: host and port */
+    const char *host;     /* an address of loopback, in numbers: it is spoken in the clear */
+    const char *password; /* NULL: none */
+    uint32_t port;
+    uint32_t timeout_ms;  /* of a pipeline with all that belongs to it, 1 to SEKI_VALKEY_TIMEOUT_MAX */
+    int64_t skew;         /* seconds, 0 to SEKI_CHALLENGE_SKEW_MAX: as for the claims */
+    int64_t hold;         /* seconds, 0 to SEKI_VALKEY_HOLD_MAX: how long after the server has changed replicas may still ask the old one */
+} seki_valkey_options;
+
+typedef enum { /* why nothing could be claimed, the last time */
+    SEKI_VALKEY_FINE = 0,
+    SEKI_VALKEY_NOT_ASKED = 1,   /* yet */
+    SEKI_VALKEY_UNREACHABLE = 2, /* no connection */
+    SEKI_VALKEY_SLOW = 3,        /* no answer in time */
+    SEKI_VALKEY_BROKEN = 4,      /* the connection ended, or what was said makes no sense */
+    SEKI_VALKEY_REFUSED = 5,     /* an error: password, memory, loading, read only */
+    SEKI_VALKEY_NOT_PRIMARY = 6, /* a replica */
+    SEKI_VALKEY_EVICTS = 7,      /* maxmemory-policy is not noeviction */
+    SEKI_VALKEY_CLOCK = 8        /* its clock and ours differ by more than skew + 2 s */
+} seki_valkey_trouble;
+
+/* Connects to nothing yet.  Threads share it; a child of fork() makes connections of its own. */
+SEKI_MUST_USE seki_status seki_valkey_new(const seki_valkey_options *options, seki_valkey **out);
+void seki_valkey_free(seki_valkey *valkey); /* when no set of claims uses it */
+/* Asks it without claiming, and begins its epoch where there is none; *trouble: SEKI_VALKEY_FINE ... */
+SEKI_MUST_USE seki_status seki_valkey_look(seki_valkey *valkey, uint32_t *trouble);
+/* From now on the set's claims are shared.  The Valkey MUST outlive the set; to be called before any batch. */
+SEKI_MUST_USE seki_status seki_claims_share(seki_claims *claims, seki_valkey *valkey);
+
+typedef struct {
+    uint32_t trouble; /* SEKI_VALKEY_FINE ... */
+    int64_t since;    /* seconds: challenges issued later are lost to nobody; 0: not known */
+    int64_t answered; /* seconds of its clock at its last good answer; 0: none */
+    /* by this process: pipelines; rows by what came of them; epochs that it began */
+    uint64_t pipelines, accepted, repeated, used, lost, expired, unavailable, changes;
+} seki_valkey_statistics;
+
+SEKI_MUST_USE seki_status seki_valkey_read_statistics(const seki_valkey *valkey, seki_valkey_statistics *out);
+
 enum { /* what became of a row's signature, for seki_challenge_redeem_many */
     SEKI_OUTCOME_NONE = 0,   /* not looked at: the challenge is checked, nothing is claimed */
     SEKI_OUTCOME_GOOD = 1,   /* all else has passed: claim */
@@ -516,7 +568,7 @@ enum { /* what became of a row's signature, for seki_challenge_redeem_many */
  *             0 = no request id.  A claimed challenge offered again with the same one is ACCEPTED with repeated[i] = 1.
  *   outcomes  may be NULL: all SEKI_OUTCOME_GOOD
  *   reasons   ACCEPTED only for claimed rows, SEKI_CHALLENGE_OK for good ones with SEKI_OUTCOME_NONE, SIGNATURE_WRONG for counted ones;
- *             else a reason of the check, CHALLENGE_USED, CHALLENGE_LOCKED, CLAIMS_LOST, CLAIMS_FULL, CLOCK_WENT_BACK */
+ *             else a reason of the check, CHALLENGE_USED, CHALLENGE_LOCKED, CLAIMS_LOST, CLAIMS_FULL, CLOCK_WENT_BACK, CLAIMS_UNAVAILABLE */
 SEKI_MUST_USE seki_status seki_challenge_redeem_many(const seki_challenge_keys *keys, seki_claims *claims,
                                                      const seki_challenge_expectation *expect, uint64_t rows,
                                                      const seki_column *tokens, const seki_column *bindings,

@@ -1,15 +1,18 @@
 /* challenge_batch.c: challenges by the column: the batch functions of sekisho.h over challenge.h and claims.h. */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "challenge.h"
 #include "claims.h"
 #include "column.h"
+#include "valkey.h"
 
 static const seki_column ABSENT;
 
 static bool expectation_good(const seki_challenge_expectation *expect);
 static bool random_fill(uint8_t *bytes, size_t size);
+static void share(seki_shared_claim *claim, uint64_t row, const seki_challenge_fields *fields, uint64_t request, bool repeated);
 
 seki_status seki_challenge_issue_many(const seki_challenge_keys *keys, const seki_challenge_params *params, uint64_t rows,
                                       const seki_column *bindings, const seki_column *transactions, const uint8_t *random, uint8_t *tokens)
@@ -70,6 +73,14 @@ seki_status seki_challenge_redeem_many(const seki_challenge_keys *keys, seki_cla
         if (outcomes[i] > SEKI_OUTCOME_FAILED)
             return SEKI_E_ARGUMENT;
 
+    seki_valkey *valkey = seki_claims_valkey(claims);
+    seki_shared_claim *shared = NULL;
+    size_t granted = 0;
+    if (valkey != NULL && rows != 0) {
+        shared = malloc((size_t)rows * sizeof *shared);
+        if (shared == NULL)
+            return SEKI_E_MEMORY;
+    }
     const seki_reason batch = seki_claims_begin_batch(claims, at);
     for (uint64_t i = 0; i < rows; i++) {
         seki_challenge_fields fields;
@@ -91,6 +102,16 @@ seki_status seki_challenge_redeem_many(const seki_challenge_keys *keys, seki_cla
         }
         reasons[i] = (uint16_t)reason;
         repeated[i] = again ? 1 : 0;
+        if (shared != NULL && reason == SEKI_ACCEPTED)
+            share(&shared[granted++], i, &fields, requests != NULL ? requests[i] : 0, again);
+    }
+    if (shared != NULL) {
+        seki_valkey_claim(valkey, shared, granted);
+        for (size_t i = 0; i < granted; i++) {
+            reasons[shared[i].row] = shared[i].reason;
+            repeated[shared[i].row] = shared[i].repeated ? 1 : 0;
+        }
+        free(shared);
     }
     return SEKI_OK;
 }
@@ -114,4 +135,15 @@ static bool random_fill(uint8_t *bytes, size_t size)
         }
     }
     return true;
+}
+
+static void share(seki_shared_claim *claim, uint64_t row, const seki_challenge_fields *fields, uint64_t request, bool repeated)
+{
+    static const char label[] = "sekisho redeemed request 1";
+    *claim = (seki_shared_claim){.row = row, .repeated = repeated};
+    seki_shared_claim_name(claim, fields);
+    if (request != 0) {
+        seki_span parts[] = {{(const uint8_t *)label, sizeof label}, {(const uint8_t *)&request, sizeof request}};
+        seki_shared_claim_request(claim, parts, sizeof parts / sizeof parts[0]);
+    }
 }

@@ -177,6 +177,19 @@ seki_reason seki_claims_claim(seki_claims *claims, const seki_challenge_fields *
     return SEKI_ACCEPTED;
 }
 
+seki_status seki_claims_share(seki_claims *claims, seki_valkey *valkey)
+{
+    if (claims == NULL || valkey == NULL)
+        return SEKI_E_ARGUMENT;
+    claims->valkey = valkey;
+    return SEKI_OK;
+}
+
+seki_valkey *seki_claims_valkey(const seki_claims *claims)
+{
+    return claims != NULL ? claims->valkey : NULL;
+}
+
 const uint64_t *seki_claims_request_secret(const seki_claims *claims)
 {
     return claims->secret;

@@ -35,6 +35,9 @@ SEKI_MUST_USE seki_reason seki_claims_begin_batch(seki_claims *claims, int64_t a
 SEKI_MUST_USE seki_reason seki_claims_claim(seki_claims *claims, const seki_challenge_fields *challenge, uint64_t request, int64_t at,
                                             bool *repeated);
 
+/* Where what this set has granted must be claimed too (valkey.h); NULL: nowhere. */
+seki_valkey *seki_claims_valkey(const seki_claims *claims);
+
 /* Two words that belong to this set and that nobody outside knows: what a request's fingerprint is made with, so that two
  * requests of one fingerprint cannot be looked for elsewhere. */
 const uint64_t *seki_claims_request_secret(const seki_claims *claims);

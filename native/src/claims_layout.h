@@ -75,6 +75,8 @@ struct seki_claims {
     ino_t inode;
     uint32_t origin;
 
+    seki_valkey *valkey; /* where its claims are shared; NULL: nowhere */
+
     /* this process's own */
     _Alignas(64) _Atomic bool lost;
     _Atomic uint64_t accepted, repeated, used, full, failed, uncounted;

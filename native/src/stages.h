@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "path_revocation.h"
+#include "valkey.h"
 
 struct seki_verifier {
     seki_engine *engine;
@@ -29,6 +30,8 @@ typedef struct {
     _Atomic uint64_t confirmations;
     _Atomic uint64_t wasted;         /* signatures checked for chains that were sent and led nowhere */
     _Atomic uint32_t status;
+    seki_shared_claim *shared;       /* rows that the machine's own set has granted, where claims are shared: room for all */
+    _Atomic uint64_t shared_count;
 } seki_login_call;
 
 /* As seki_verify_logins, or where not `logins` as seki_verify_certificates, over rows that lie apart: the batch has no columns.

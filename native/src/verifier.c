@@ -13,6 +13,7 @@ static uint64_t purpose_of(const seki_verifier *verifier);
 static seki_status run_columns(seki_login_call *call);
 static seki_status run(seki_login_call *call);
 static seki_status run_once(seki_login_call *call);
+static void claim_shared(seki_login_call *call, seki_valkey *valkey);
 static void take_back(seki_login_call *call);
 
 seki_status seki_verifier_new(seki_engine *engine, const seki_trust *trust, const seki_profile *profile,
@@ -303,11 +304,22 @@ static seki_status run(seki_login_call *call)
                                                   .ocsp_of_cas_count = (size_t)batch->ocsp_of_cas_count};
     if (claims)
         call->batch_reason = (uint16_t)seki_claims_begin_batch(batch->claims, newest(batch));
-    seki_status status;
-    do {
-        status = run_once(call);
-    } while (status == SEKI_OK && !claims && call->doubts != seki_kernels_doubts());
-    if (claims && atomic_load(&call->claimed_under) != seki_kernels_doubts())
+    seki_valkey *valkey = claims ? seki_claims_valkey(batch->claims) : NULL;
+    seki_status status = SEKI_OK;
+    if (valkey != NULL) {
+        call->shared = malloc((size_t)batch->rows * sizeof *call->shared);
+        status = call->shared != NULL ? SEKI_OK : SEKI_E_MEMORY;
+    }
+    if (status == SEKI_OK) {
+        do {
+            status = run_once(call);
+        } while (status == SEKI_OK && !claims && call->doubts != seki_kernels_doubts());
+    }
+    if (valkey != NULL && status == SEKI_OK)
+        claim_shared(call, valkey);
+    free(call->shared);
+    call->shared = NULL;
+    if (claims && status == SEKI_OK && atomic_load(&call->claimed_under) != seki_kernels_doubts())
         take_back(call);
     if (call->revocation.in_force != NULL)
         seki_revocation_release(revocation, call->revocation.in_force);
@@ -324,9 +336,23 @@ static seki_status run_once(seki_login_call *call)
     atomic_init(&call->confirmations, batch->confirmations);
     atomic_init(&call->wasted, 0);
     atomic_init(&call->status, SEKI_OK);
+    atomic_init(&call->shared_count, 0);
     seki_status status = seki_pool_run(engine->pool, (size_t)batch->rows,
                                        seki_grain(engine, (size_t)batch->rows, SEKI_LOGIN_ROWS), verify_range, call);
     return status != SEKI_OK ? status : (seki_status)atomic_load(&call->status);
+}
+
+/* What this machine has granted is accepted when Valkey grants it too: until then no row of it says ACCEPTED to anybody. */
+static void claim_shared(seki_login_call *call, seki_valkey *valkey)
+{
+    size_t count = (size_t)atomic_load(&call->shared_count);
+    seki_valkey_claim(valkey, call->shared, count);
+    for (size_t i = 0; i < count; i++) {
+        const seki_shared_claim *claim = &call->shared[i];
+        seki_verdict *verdict = &call->out[claim->row];
+        verdict->reason = claim->reason;
+        verdict->flags = (uint8_t)((verdict->flags & ~SEKI_FLAG_REPEATED) | (claim->repeated ? SEKI_FLAG_REPEATED : 0));
+    }
 }
 
 /* Ranges were claimed before a kernel was found to accept wrongly.  A claim cannot be asked for twice, so what was accepted in

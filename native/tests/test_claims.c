@@ -33,6 +33,8 @@ static void interleave_step(void);
 #define seki_claims_prefetch stepped_prefetch
 #define seki_claims_read_statistics stepped_read_statistics
 #define seki_claims_request_secret stepped_request_secret
+#define seki_claims_share stepped_share
+#define seki_claims_valkey stepped_valkey
 #define seki_claims_not_before stepped_not_before
 #ifdef SEKI_CLAIMS_UNDER_TEST /* a broken copy, to see that the test sees it */
 #include SEKI_CLAIMS_UNDER_TEST
@@ -46,6 +48,8 @@ static void interleave_step(void);
 #undef seki_claims_prefetch
 #undef seki_claims_read_statistics
 #undef seki_claims_request_secret
+#undef seki_claims_share
+#undef seki_claims_valkey
 
 static size_t failures, checks;
 

@@ -11,6 +11,10 @@ Every key, with what holds if it is left out; paths are relative to the file:
     file = "/dev/shm/sekisho"       # each tenant's claims are this name, a dot, and its number; left out: the default path
     slots = 1048576                 # acceptances that are alive at once: a second's, times a challenge's lifetime
     skew = 0                        # seconds by which an issuing clock may be ahead, at most 60
+    valkey = "unix:/run/valkey/valkey.sock" # where replicas with the same keys share claims; or "valkey://127.0.0.1:6379", at
+                                    # loopback alone; left out: no other machine has the keys
+    valkey_password = "valkey.password"     # a file whose line it is told; left out: it wants none
+    valkey_timeout_ms = 50          # for a batch's claims, 1 to 1000; after that they are refused
 
     [revocation]
     store = "/var/lib/sekisho/revocation"   # as `sekisho revocation build` makes it; required where a profile looks at it
@@ -99,6 +103,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
+from sekisho.valkey_address import parse_address
+
 __all__ = [
     "DIALECTS",
     "ClaimsConfig",
@@ -126,6 +132,7 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 CACHE_BYTES_MIN: Final = 2 * 1024 * 1024  # SEKI_CACHE_BYTES_MIN in sekisho.h
 CLAIMS_SLOTS_MAX: Final = 67_108_864  # as sekisho.h has it for seki_claims_open
 SKEW_MAX: Final = 60  # seconds; as sekisho.h has it
+VALKEY_TIMEOUT_MS_MAX: Final = 1000  # SEKI_VALKEY_TIMEOUT_MAX
 LIFETIME_MAX: Final = 300  # seconds; SEKI_CHALLENGE_LIFETIME_MAX
 UID_MAX: Final = 2**32 - 2  # the last one is chown's "leave it"
 PROCESSES_MAX: Final = 64  # more than the CPUs of a machine win nothing
@@ -282,6 +289,12 @@ def _address(value: Any, _: Path) -> tuple[str, int]:
     return str(address), number
 
 
+def _valkey(value: Any, _: Path) -> str:
+    text = _text(value, _)
+    parse_address(text)
+    return text
+
+
 def _field_name(value: Any, _: Path) -> str:
     plain = value.lower() if isinstance(value, str) else ""
     if not _FIELD_NAME.fullmatch(plain):
@@ -313,6 +326,13 @@ class ClaimsConfig:
     file: Path | None = field(default=None, metadata=_is(_path))
     slots: int = field(default=1 << 20, metadata=_whole(64, CLAIMS_SLOTS_MAX))
     skew: int = field(default=0, metadata=_whole(0, SKEW_MAX))
+    valkey: str | None = field(default=None, metadata=_is(_valkey))
+    valkey_password: Path | None = field(default=None, metadata=_is(_path))
+    valkey_timeout_ms: int = field(default=50, metadata=_whole(1, VALKEY_TIMEOUT_MS_MAX))
+
+    def faults(self) -> Iterable[str]:
+        if self.valkey is None and self.valkey_password is not None:
+            yield "valkey_password is for valkey, which is not there: give both, or neither"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -518,6 +538,8 @@ class Config:
             yield "", "nobody could ask this server: give [socket], [tcp], [http], or grpc in a hop"
         if self.tcp is not None and self.test is not None:
             yield "test", "a fixed time is for demonstrations on this machine: leave out [test] or [tcp]"
+        if self.claims.valkey is not None and self.test is not None:
+            yield "test", "a Valkey keeps claims by the clock: leave out [test] or claims.valkey"
         for i, tenant in enumerate(self.tenants, 1):
             if self.test is not None and "jpki" in tenant.trust:
                 yield f"tenant[{i}].trust", "JPKI's own anchors are not for a fixed time: leave out [test]"

@@ -41,6 +41,9 @@ log = logging.getLogger("sekisho.run")
 
 FIXED: Final = ("socket", "tcp", "http", "grpc", "engine", "claims", "test")
 """Tables that a reload cannot change, for sockets, caches and claims are made once."""
+VALKEY_LOOK_S: Final = (
+    5.0  # between two looks at the Valkey while nobody logs in: a change is found before the next does
+)
 DRAIN_MORE_S: Final = 5.0  # that a worker may take beyond limits.drain_s, which is its own
 
 
@@ -141,7 +144,7 @@ class _Life:
             loop.add_signal_handler(signal.SIGHUP, begin_reload)
         for part in parts:  # after the signals have their handlers: whoever was answered may send one
             await part.start()
-        refreshing = loop.create_task(self._refresh())
+        refreshing = [loop.create_task(self._refresh()), loop.create_task(self._look_at_valkey())]
         if self._worker is not None:
             self._worker.ready()
             loop.add_reader(self._worker.tie, self._end.set)  # nobody writes to it: it is readable when nobody watches
@@ -151,7 +154,8 @@ class _Life:
         notify("STOPPING=1")
         log.info("draining")
         self._service.draining = True
-        refreshing.cancel()
+        for task in refreshing:
+            task.cancel()
         await asyncio.gather(*(part.drain() for part in parts))
         for made in self._made:
             made.remove()
@@ -224,6 +228,21 @@ class _Life:
             service.metrics.reload_failed.set(0)
             log.info("reloaded")
         notify("READY=1")
+
+    async def _look_at_valkey(self) -> None:
+        """Has its epoch begin before somebody logs in, and tells when claims cannot be shared, and when they can again."""
+        valkey = self._service.tenants.valkey
+        if valkey is None:
+            return
+        loop, before = asyncio.get_running_loop(), "none"
+        while True:
+            trouble = await loop.run_in_executor(None, valkey.look)
+            if trouble not in (before, "none"):
+                log.warning("claims cannot be shared, and logins are refused until they can: %s", trouble)
+            elif trouble != before:
+                log.info("claims are shared again")
+            before = trouble
+            await asyncio.sleep(VALKEY_LOOK_S)
 
     async def _refresh(self) -> None:
         """Puts in force what the revocation store has by now, again and again."""

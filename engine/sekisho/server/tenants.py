@@ -29,6 +29,7 @@ from sekisho.revocation.store import RevocationStore, StoreError
 from sekisho.server.config import Config, ConfigError, Dialect, HopConfig, TenantConfig, read_secret
 from sekisho.server.processes import worker_index
 from sekisho.trust import TrustError, TrustStore
+from sekisho.valkey import Valkey
 from sekisho.verifier import Verifier
 
 __all__ = ["Hop", "Tenant", "Tenants"]
@@ -139,8 +140,12 @@ class Tenant:
 class Tenants:
     """All tenants of a server, opened. Made by `open`; closing it leaves what others hold of it usable."""
 
-    def __init__(self, config: Config, tenants: tuple[Tenant, ...], store: RevocationStore | None) -> None:
+    def __init__(
+        self, config: Config, tenants: tuple[Tenant, ...], store: RevocationStore | None, valkey: Valkey | None = None
+    ) -> None:
         self.config = config
+        self.valkey = valkey
+        """Where their claims are shared with other machines; None: nowhere."""
         self.store = store
         """The revocation data; None where no profile looks at it."""
         self.by_number = MappingProxyType({one.number: one for one in tenants})
@@ -153,7 +158,7 @@ class Tenants:
 
         Args:
             config: what to open.
-            before: what was open before a reload: a tenant that stays keeps its engine, and so its cache.
+            before: what was open before a reload: a tenant that stays keeps its engine, and so its cache; the Valkey stays.
 
         Raises:
             ConfigError: something is missing or does not fit; the message names it and says what to do.
@@ -163,9 +168,9 @@ class Tenants:
         store = _store(config, [trust for _, trust in with_trust])
         try:
             revocation = store.revocation if store is not None else None
-            return cls(
-                config, tuple(_tenant(config, one, trust, revocation, before) for one, trust in with_trust), store
-            )
+            valkey = before.valkey if before is not None else _valkey(config)
+            made = (_tenant(config, one, trust, revocation, before, valkey=valkey) for one, trust in with_trust)
+            return cls(config, tuple(made), store, valkey)
         except BaseException:
             if store is not None:
                 store.close()
@@ -209,13 +214,19 @@ class Tenants:
 
 
 def _tenant(
-    config: Config, given: TenantConfig, trust: TrustStore, revocation: Revocation | None, before: Tenants | None
+    config: Config,
+    given: TenantConfig,
+    trust: TrustStore,
+    revocation: Revocation | None,
+    before: Tenants | None,
+    *,
+    valkey: Valkey | None,
 ) -> Tenant:
     profiles = [_profile(config, given, one) for one in given.profile]
     if len({one.name for one in profiles}) < len(profiles):
         raise ConfigError(f"tenant {given.name}: two profiles have one name: leave one out")
     challenges = _keys(given)
-    claims = _claims(config, given) if challenges is not None else None
+    claims = _claims(config, given, valkey) if challenges is not None else None
     engine = _engine(config, given, before)
     try:
         verifiers = {
@@ -318,7 +329,15 @@ def _keys(tenant: TenantConfig) -> ChallengeKeys | None:
         ) from None
 
 
-def _claims(config: Config, tenant: TenantConfig) -> Claims:
+def _valkey(config: Config) -> Valkey | None:
+    given = config.claims
+    if given.valkey is None:
+        return None
+    password = read_secret(given.valkey_password) if given.valkey_password is not None else None
+    return Valkey(given.valkey, password=password, timeout_ms=given.valkey_timeout_ms, skew=given.skew)
+
+
+def _claims(config: Config, tenant: TenantConfig, valkey: Valkey | None) -> Claims:
     stem = config.claims.file if config.claims.file is not None else default_path()
     try:
         return Claims.open(
@@ -327,6 +346,7 @@ def _claims(config: Config, tenant: TenantConfig) -> Claims:
             skew=config.claims.skew,
             fresh=config.test is not None and worker_index() is None,  # of several, the process that watches makes them
             at=config.test.at if config.test is not None else None,
+            valkey=valkey,
         )
     except (ValueError, NativeError) as error:
         raise ConfigError(f"tenant {tenant.name}: {error}") from None

@@ -107,6 +107,7 @@ class _State(Collector):
             mended.add_metric([one.name], one.mended)
         yield mended
         yield from self._revocation(tenants)
+        yield from _valkey(tenants)
         yield from _per_tenant(list(tenants))
 
     def _revocation(self, tenants: Tenants) -> Iterator[Metric]:
@@ -137,6 +138,17 @@ class _State(Collector):
             found = [one.next_update for one in base.sources() if one.next_update is not None]
             self._ends = base.report.id, found
         return self._ends[1]
+
+
+def _valkey(tenants: Tenants) -> Iterator[Metric]:
+    if tenants.valkey is None:
+        return
+    count = tenants.valkey.statistics()
+    up = int(count.trouble == "none")
+    yield GaugeMetricFamily("sekisho_valkey_up", "1 if claims could be shared, the last time.", value=up)
+    yield GaugeMetricFamily(
+        "sekisho_valkey_epoch_timestamp_seconds", "Challenges issued until then are refused.", value=count.since
+    )
 
 
 def _per_tenant(tenants: list[Tenant]) -> Iterator[Metric]:
