@@ -68,6 +68,19 @@ static void an_answer_decides(void)
         CHECK(epochs[i].reason == SEKI_ACCEPTED || !claims[2].repeated);
     }
 
+    /* Another process, or another history, than the epoch is of: each alone is enough. */
+    static const char *const of_server[] = {"run_id:0", "master_replid:a"};
+    for (size_t i = 0; i < 2; i++) {
+        size = answer_make(answer, now, now - 1000);
+        char *found = strstr(answer, of_server[i]);
+        CHECK(found != NULL);
+        if (found == NULL)
+            continue;
+        found[strlen(of_server[i]) - 1] = 'f';
+        CHECK(answer_read(answer, size, now, claims) == SEKI_VALKEY_FINE && claims[0].reason == SEKI_CLAIMS_LOST);
+        CHECK(claims[2].reason == SEKI_CLAIMS_LOST && !claims[2].repeated);
+    }
+
     /* Its clock, two seconds of ours and more. */
     for (int64_t ahead = -6; ahead <= 6; ahead++) {
         int64_t read_at = (int64_t)time(NULL);
