@@ -18,8 +18,8 @@
  *   - S is T and has kept its data: SET NX says OK once while the key lives.  A's key lives until X's expiry by A's clock, less the
  *     tolerance between it and S's, and PX adds twice the tolerance and a second; B refuses when S's time is the tolerance past X's expiry.
  *   - S has lost data since, or T is another server: T's epoch, in B's transaction, began after A's was executed or A's link was at most
- *     SEKI_VALKEY_LINK_LIFE old and so the address led to S within `hold` before SINCE; either way X was issued up to SINCE, and B
- *     refuses it.  This wants the address to lead everybody to T before SINCE less SEKI_VALKEY_LINK_LIFE (docs/SECURITY.md). */
+ *     SEKI_VALKEY_LINK_LIFE and a time-out old, and so the address led to S within `hold` before SINCE; either way X was issued up to
+ *     SINCE, and B refuses it.  This wants the address to lead everybody to T that much before SINCE (docs/SECURITY.md). */
 #include "valkey.h"
 
 #include <errno.h>

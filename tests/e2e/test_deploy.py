@@ -65,7 +65,9 @@ def test_every_metric_of_alerts_and_dashboard_is_one_of_ours(tmp_path: Path) -> 
     (tmp_path / "ca.cer").write_bytes(small_city().trust()[0])
     text = '[http]\npath = "x"\n[[tenant]]\nname = "a"\nnumber = 1\nprofile = "client-auth"\ntrust = ["ca.cer"]\n'
     (tmp_path / "store").mkdir(mode=0o700)
-    config = Config.from_toml(f'[revocation]\nstore = "store"\n{text}', folder=tmp_path)
+    config = Config.from_toml(
+        f'[revocation]\nstore = "store"\n[claims]\nvalkey = "unix:/nowhere"\n{text}', folder=tmp_path
+    )
     service = Service(Tenants.open(config))
     service.metrics.watch_wire(Scoreboard.create(1).read)
     served = generate_latest(service.metrics.registry).decode()

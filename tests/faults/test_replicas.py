@@ -419,8 +419,9 @@ def test_two_servers(folder: Path, server: ValkeyServer) -> None:
         try:
             for one in replicas:
                 wait_until(lambda one=one: "ready" in one.said(), one)  # type: ignore[misc]
-            # Their sets were made a moment ago, and refuse what was issued until then: a new machine has no claims.
-            wait_until(lambda: int(time.time()) > made_at + 2, replicas[0]) if (made_at := int(time.time())) else None
+            begun = time.time()
+            # Their sets were made a moment ago, and refuse what was issued before: a town's challenges are a second old.
+            wait_until(lambda: time.time() > begun + 2, replicas[0])
             logins = [login for citizen, login in made.logins(64) if citizen >= 0]
 
             async def offer(name: str) -> list[tuple[Reason, bool]]:
@@ -435,8 +436,7 @@ def test_two_servers(folder: Path, server: ValkeyServer) -> None:
             # The very same request at both: who comes second gets the first verdict, marked.
             assert all(a[0] is b[0] is ACCEPTED and a[1] != b[1] for a, b in zip(one, other, strict=True))
             server.kill()
-            more = [login for citizen, login in made.logins(8) if citizen >= 0]
-            logins[:] = more
+            logins[:] = [login for citizen, login in made.logins(8) if citizen >= 0]
             assert set(asyncio.run(offer("one"))) == {(UNAVAILABLE, False)}
         finally:
             for process in replicas:

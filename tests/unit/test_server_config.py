@@ -129,6 +129,16 @@ def test_faults_name_the_line_the_key_and_the_nearest_right_one() -> None:
             + '[[tenant.hops]]\nname = "f"\ndialect = "rfc9440"\nuids = [1]\n',
             "users are known over a Unix socket alone",
         ),
+        (HTTP + '[claims]\nvalkey = "valkey://10.0.0.1:6379"\n' + TENANT, "10.0.0.1 is beyond loopback"),
+        (
+            HTTP + '[claims]\nvalkey = "redis://127.0.0.1"\n' + TENANT,
+            'must be "unix:/PATH" or "valkey://127.0.0.1:6379"',
+        ),
+        (HTTP + '[claims]\nvalkey = "valkey://127.0.0.1:0"\n' + TENANT, 'must be "unix:/PATH"'),
+        (HTTP + f'[claims]\nvalkey = "unix:/{"x" * 120}"\n' + TENANT, "has at most 107 bytes"),
+        (HTTP + '[claims]\nvalkey_password = "p"\n' + TENANT, "give both, or neither"),
+        (HTTP + '[claims]\nvalkey = "unix:/s"\nvalkey_timeout_ms = 1001\n' + TENANT, "from 1 to 1000"),
+        (HTTP + '[claims]\nvalkey = "unix:/s"\n[test]\nat = 1\n' + TENANT, "leave out [test] or claims.valkey"),
         ("[http\n" + TENANT, "this is not TOML"),
         (f'[socket]\npath = "{"x" * 120}"\n' + TENANT, "has at most 107 bytes"),
     ],
@@ -231,6 +241,23 @@ def test_two_tenants_share_no_engine_claims_or_keys(folder: Path, opened: Callab
         assert not city.challenges.ids & town.challenges.ids
         total = city.engine.cache_statistics().bytes_max + town.engine.cache_statistics().bytes_max
         assert total <= tenants.config.engine.cache_bytes
+
+
+def test_tenants_share_one_valkey_and_a_reload_keeps_it(folder: Path, opened: Callable[[str], Tenants]) -> None:
+    (folder / "valkey.password").touch(mode=0o600)
+    (folder / "valkey.password").write_text("0123456789abcdef")
+    shared = '[claims]\nfile = "claims"\nvalkey = "valkey://[::1]:6379"\nvalkey_password = "valkey.password"\n'
+    both = shared + HTTP + TENANT + 'keys = "challenge.keys"\n'
+    both += TENANT.replace("city", "town").replace("7", "8") + 'keys = "challenge.keys"\n'
+    with opened(both) as tenants:
+        assert tenants.valkey is not None
+        assert {one.claims.valkey for one in tenants if one.claims is not None} == {tenants.valkey}
+        assert Tenants.open(tenants.config, before=tenants).valkey is tenants.valkey
+        assert tenants.valkey.statistics().trouble == "not-asked"
+        assert "0123" not in repr(tenants.valkey)
+    (folder / "valkey.password").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        opened(both)
 
 
 @pytest.mark.parametrize(
