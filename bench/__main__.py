@@ -37,6 +37,7 @@ def main() -> None:
     python -m bench cache --certificates 330000      memory and hit rate of the parsing cache
     python -m bench revocation                       a nation's CRLs built, looked up, swapped; one CRL beside peers
     python -m bench server                           a login over the socket beside a login in the library
+    python -m bench pressure                         latency at half and 0.9 of what a server can do; ten times as much
     python -m bench sidecar                          a gateway's question, beside handlers that look at nothing
     python -m bench peers                            which peers are here, and how to get the others
     """
@@ -265,6 +266,42 @@ def sidecar(*, json_path: Path | None, cases: tuple[str, ...], rounds: int | Non
         _run(report, options, bench.benchmark, bench.steps(options.cases), json_path)
     except bench.Missing as missing:
         raise click.ClickException(str(missing)) from None
+
+
+@main.command()
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report there too."
+)
+@click.option(
+    "--case",
+    "cases",
+    type=click.Choice(("latency-rsa2048", "overload-p384")),
+    multiple=True,
+    help="Only this; may be repeated.",
+)
+@click.option("--seconds", type=click.FloatRange(0.1, 3600), help="Of each rate.  [default: 60; 1 with --quick]")
+@click.option("--quick", is_flag=True, help="Little of everything: to see that it runs, not to quote.")
+def pressure(*, json_path: Path | None, cases: tuple[str, ...], seconds: float | None, quick: bool) -> None:
+    """The socket server on one core: latency at half and nine tenths of saturation, and ten times the load.
+
+    The generator has the other core. Under overload also stand there 5,000 idle connections, some that never read, and strangers
+    with garbage; what is turned away is offered again at once.
+    """
+    from bench import pressure as bench  # noqa: PLC0415 - the native core is loaded when it is wanted
+
+    given: dict[str, Any] = {
+        "quick": quick,
+        "threads": "1",
+        "cases": cases,
+        "batches": (),
+        "rounds": 1,
+        "peers": (),
+        "clock": "wall",
+    }
+    options = _options(given, bench.CASES, batches=(1,), keys=0)
+    citizens, length = (640, seconds or 1.0) if quick else (20_000, seconds or 60.0)
+    report = _report("pressure", options, {"citizens": citizens, "seconds": length})
+    _run(report, options, lambda run: bench.benchmark(run, citizens, length), bench.steps(options.cases), json_path)
 
 
 @main.command()

@@ -54,6 +54,15 @@ def test_cache(tmp_path: Path) -> None:
         assert all(row["value"] >= 0 for row in report["rows"])
 
 
+def test_pressure(tmp_path: Path) -> None:
+    code, report = _run(tmp_path, "pressure", "--quick", "--seconds", "0.3")
+    assert (code, report["wrong"]) == (0, 0)
+    rows = {(row["case"], row["unit"]): row["value"] for row in report["rows"]}
+    assert rows["latency-rsa2048", "logins/s"] > 0
+    assert rows["overload-p384", "% of the peak"] > 0
+    assert rows["overload-p384", "MiB"] > 0
+
+
 def test_server(tmp_path: Path) -> None:
     code, report = _run(tmp_path, "server", "--quick", "--rounds", "1")
     assert (code, report["wrong"]) == (0, 0)

@@ -88,8 +88,12 @@ uids = [{uid}]
 
 
 @contextmanager
-def server(signed: Signed, folder: Path) -> Iterator[Server]:
+def server(signed: Signed, folder: Path, *, settings: str = "", cpu: int | None = None) -> Iterator[Server]:
     """A server for that city, which has accepted nobody yet, until the block ends.
+
+    Args:
+        settings: tables of its configuration besides.
+        cpu: the only one that it may use; None: all.
 
     Raises:
         RuntimeError: it did not begin.
@@ -101,7 +105,8 @@ def server(signed: Signed, folder: Path) -> Iterator[Server]:
             (home / "ca" / f"{number}.cer").write_bytes(der)
         slots = 1 << max(16, (2 * len(signed.challenges) - 1).bit_length())
         (home / "sekisho.toml").write_text(
-            _CONFIGURATION.format(
+            settings
+            + _CONFIGURATION.format(
                 slots=slots,
                 skew=SKEW,
                 at=signed.city.plan.at,
@@ -112,9 +117,10 @@ def server(signed: Signed, folder: Path) -> Iterator[Server]:
                 uid=os.geteuid(),
             )
         )
+        pinned = [] if cpu is None else ["taskset", "-c", str(cpu)]
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "sekisho.cli", "serve", str(home / "sekisho.toml")],
+                [*pinned, sys.executable, "-m", "sekisho.cli", "serve", str(home / "sekisho.toml")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -20,13 +20,13 @@ from sekisho.demo.desk import AGO, AUDIENCE, TENANT
 from sekisho.profiles import Profile
 from sekisho.testing.city import City, build_city
 from sekisho.testing.columns import Column
-from sekisho.testing.keys import cache_folder, stream
+from sekisho.testing.keys import KeyKind, cache_folder, stream
 
 __all__ = ["PROFILE", "Signed", "signed_city"]
 
 PROFILE: Final = "jpki-auth-test"
 LIFETIME: Final = 300  # seconds; the longest that a challenge lives
-FORMAT: Final = 1  # of the folder
+FORMAT: Final = 2  # of the folder
 KEYS: Final = "challenge.keys"
 
 Watch = Callable[[str, int, int], None]
@@ -49,17 +49,20 @@ class Signed:
     key_file: Path
 
 
-def signed_city(citizens: int, seed: str, watch: Watch, *, cache: Path | None = None) -> Signed:
+def signed_city(
+    citizens: int, seed: str, watch: Watch, *, key: KeyKind = "rsa2048", cache: Path | None = None
+) -> Signed:
     """The city of that many citizens, out of the cache, or made and put there.
 
     Args:
+        key: of citizens and CAs.
         cache: where cities are kept; by default where `sekisho.testing` keeps its primes. Deleting it undoes all.
 
     A thousand certificates and two thousand signatures take a core a second.
     """
-    folder = (cache or cache_folder()) / f"city-{FORMAT}-{stream('folder', seed, citizens, size=8).hex()}"
+    folder = (cache or cache_folder()) / f"city-{FORMAT}-{stream('folder', seed, citizens, key, size=8).hex()}"
     if not (folder / "signatures.offsets.npy").exists():
-        _make(folder, citizens, seed, watch)
+        _make(folder, citizens, seed, key, watch)
     watch("reading the city", 0, 1)
     city = City.load(folder / "city", check=False)
     challenges, signatures = _read(folder, "challenges"), _read(folder, "signatures")
@@ -67,10 +70,17 @@ def signed_city(citizens: int, seed: str, watch: Watch, *, cache: Path | None = 
     return Signed(city, challenges, signatures, folder / KEYS)
 
 
-def _make(folder: Path, citizens: int, seed: str, watch: Watch) -> None:
+def _make(folder: Path, citizens: int, seed: str, key: KeyKind, watch: Watch) -> None:
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
-    city = build_city(citizens, seed=seed, purposes=["auth"], progress=lambda a, b: watch("making certificates", a, b))
+    city = build_city(
+        citizens,
+        seed=seed,
+        key=key,
+        authority_key=key,
+        purposes=["auth"],
+        progress=lambda a, b: watch("making certificates", a, b),
+    )
     city.save(part / "city")
     keyfiles.make(part / KEYS, at=city.plan.at - AGO)
     tokens = ChallengeKeys.load(part / KEYS).issue(
