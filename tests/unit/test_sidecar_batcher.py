@@ -167,3 +167,31 @@ def test_what_takes_less_than_a_thread_is_done_at_once(executor: ThreadPoolExecu
 
 def test_a_verdict_has_the_fields_of_the_core() -> None:
     assert VerdictRow._fields == LOGIN_VERDICT.names
+
+
+def test_who_is_alone_is_answered_where_he_asks(executor: ThreadPoolExecutor) -> None:
+    """But not before it is known that a call is short, nor past others, nor where there is no room."""
+    judge = Judge()
+
+    async def ask() -> None:
+        asked = Batcher(judge, executor=executor, admission=Admission(4, 1.0), batch_rows=8, at_once=3600.0)
+        assert asked.answer_now([1]) is None, "nobody knows how long it takes"
+        await asked.ask([1])
+        now = asked.answer_now([2])
+        assert now is not None
+        assert numbers(now) == [2]
+        assert asked.answer_now([1, 2, 3, 4, 5]) is None, "more than may wait"
+        waiting = asked.ask([3])
+        assert asked.answer_now([4]) is None, "somebody came before"
+        assert numbers(await waiting) == [3]
+        judge.fault = ValueError("broken")
+        with pytest.raises(ValueError, match="broken"):
+            asked.answer_now([5])
+        judge.fault = None
+        again = asked.answer_now([6])
+        assert again is not None
+        slow = Batcher(judge, executor=executor, admission=Admission(4, 1.0), batch_rows=8, at_once=1e-9)
+        await slow.ask([1])
+        assert slow.answer_now([2]) is None
+
+    asyncio.run(ask())

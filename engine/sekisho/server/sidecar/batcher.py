@@ -112,6 +112,18 @@ class Batcher(Generic[Row]):
             loop.call_soon(self._begin)  # after what came in by the same round of the loop
         return answer
 
+    def answer_now(self, rows: Sequence[Row]) -> Answers | None:
+        """The verdicts by a call made here, for who is alone; None: something waits, or the call may be long, so `ask`."""
+        admission = self._admission
+        if self._busy or admission.waiting + len(rows) > admission.rows_max or not self._is_short(len(rows)):
+            return None
+        verdicts, seconds = self._timed(rows)
+        return self._learnt(len(rows), verdicts, seconds)
+
+    def _is_short(self, rows: int) -> bool:
+        expected = rows * self._seconds_a_row
+        return rows <= AT_ONCE_ROWS and 0.0 < expected <= self._at_once
+
     def _begin(self) -> None:
         taken = [self._waiting.popleft()]
         rows = len(taken[0][0])
@@ -119,8 +131,7 @@ class Batcher(Generic[Row]):
             taken.append(self._waiting.popleft())
             rows += len(taken[-1][0])
         asked = [row for part, _ in taken for row in part]
-        known = self._seconds_a_row > 0.0
-        if not known or rows > AT_ONCE_ROWS or rows * self._seconds_a_row > self._at_once:
+        if not self._is_short(rows):
             work = asyncio.get_running_loop().run_in_executor(self._executor, self._timed, asked)
             work.add_done_callback(lambda done: self._end(taken, rows, done))
             return
@@ -153,12 +164,14 @@ class Batcher(Generic[Row]):
                 if not answer.done():
                     answer.set_exception(fault)
             return
-        verdicts, seconds = done.result()
-        self._seconds_a_row += RATE_MEMORY * (seconds / rows - self._seconds_a_row)
-        self._observe(rows, seconds)
-        answers: Answers = list(map(VerdictRow._make, verdicts.array.tolist()))
+        answers = self._learnt(rows, *done.result())
         at = 0
         for part, answer in taken:
             if not answer.done():  # its client may have gone away
                 answer.set_result(answers[at : at + len(part)])
             at += len(part)
+
+    def _learnt(self, rows: int, verdicts: Verdicts, seconds: float) -> Answers:
+        self._seconds_a_row += RATE_MEMORY * (seconds / rows - self._seconds_a_row)
+        self._observe(rows, seconds)
+        return list(map(VerdictRow._make, verdicts.array.tolist()))

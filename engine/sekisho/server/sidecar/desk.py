@@ -77,6 +77,10 @@ class Desk:
         """
         return self._certificates[verifier].ask(rows)
 
+    def certificate_now(self, verifier: Verifier, row: CertificateRow) -> Answers | None:
+        """The verdict on one certificate where no other waits; None: ask for it."""
+        return self._certificates[verifier].answer_now((row,))
+
     def logins(self, verifier: Verifier, rows: Sequence[LoginRow]) -> asyncio.Future[Answers]:
         """Verdicts on logins.
 

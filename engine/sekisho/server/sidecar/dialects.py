@@ -61,18 +61,15 @@ def escaped_pem(value: bytes) -> bytes:
     Raises:
         DialectError: it is not that.
     """
-    plain = value
-    for escape, octet in _ESCAPES:
-        plain = plain.replace(escape, octet)
-    plain = plain.removesuffix(b"\n")
-    if not plain.startswith(_BEGIN) or not plain.endswith(_END):
+    if not value.startswith(_BEGIN) or not (value := value.removesuffix(b"%0A")).endswith(_END):
         raise DialectError("it is not one percent-encoded PEM block of a certificate")
-    return _base64(plain[len(_BEGIN) : -len(_END)].replace(b"\n", b""))
+    body = value[len(_BEGIN) : -len(_END)].replace(b"%0A", b"").replace(b"%2B", b"+").replace(b"%2F", b"/")
+    return _base64(body[:-_PADDING] + body[-_PADDING:].replace(b"%3D", b"="))
 
 
-_ESCAPES: Final = ((b"%0A", b"\n"), (b"%20", b" "), (b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
-_BEGIN: Final = b"-----BEGIN CERTIFICATE-----\n"
-_END: Final = b"\n-----END CERTIFICATE-----"
+_BEGIN: Final = b"-----BEGIN%20CERTIFICATE-----%0A"
+_END: Final = b"%0A-----END%20CERTIFICATE-----"
+_PADDING: Final = 6  # bytes; twice `%3D` at the most, and nowhere but at the end
 
 
 def _base64(text: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -33,6 +34,7 @@ __all__ = ["GrpcServer"]
 log = logging.getLogger("sekisho.envoy")
 
 REQUEST_SIZE_MAX: Final = 1 << 20  # bytes; Envoy's own headers have at most 60 KiB, and the certificate three times 64
+RESPONSES: Final = 256  # that are kept: one for each reason, age in seconds and snapshot
 CODES: Final = {200: 0, 403: 7, 503: 14}
 """Of HTTP to google.rpc.Code: OK, PERMISSION_DENIED, UNAVAILABLE."""
 
@@ -102,9 +104,10 @@ class _Authorization(external_auth_pb2_grpc.AuthorizationServicer):  # type: ign
             service.turned_away("field-malformed")
             log.warning("a certificate is not as Envoy writes it: %s", error, extra={"hop": hop.name})
             return of_problem(403, "field-malformed")
-        return await judge_der(service, hop, der)
+        return await judge_der(service, hop, der, alone=True)
 
 
+@lru_cache(RESPONSES)
 def _response(answer: Answer) -> CheckResponse:
     """The answer in Envoy's form. A client that is refused sees no verdict: that goes into Envoy's log by its metadata."""
     response = CheckResponse(status=Status(code=CODES[answer.status]))

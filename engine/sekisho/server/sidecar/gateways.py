@@ -61,14 +61,20 @@ async def judge(service: Service, hop: Hop, values: Sequence[bytes]) -> Answer:
     return await judge_der(service, hop, der)
 
 
-async def judge_der(service: Service, hop: Hop, der: bytes | None) -> Answer:
-    """The answer about a certificate; None: the gateway saw none."""
+async def judge_der(service: Service, hop: Hop, der: bytes | None, *, alone: bool = False) -> Answer:
+    """The answer about a certificate; None: the gateway saw none.
+
+    Args:
+        alone: the caller hands over one request a round of the event loop, so that to wait a round for others costs more than
+            it wins.
+    """
     if der is None:
         service.turned_away("no-certificate")
         return of_problem(403, "no-certificate")
     desk = service.desk
     try:
-        (verdict,) = await desk.certificates(hop.verifier, ((der, b""),))
+        answers = desk.certificate_now(hop.verifier, (der, b"")) if alone else None
+        (verdict,) = answers or await desk.certificates(hop.verifier, ((der, b""),))
     except Overloaded:
         service.turned_away("overloaded")
         return of_problem(503, "overloaded")
