@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "keys": "Make, list, rotate and retire the keys of challenges.",
     "serve": "Answer over sockets and beside gateways, as a configuration says.",
     "revocation": "Take CRLs, and look at what is in force of them.",
+    "top": "Watch what a server does, second by second.",
     "load": "Let a city log in at a running server, and see how long it takes.",
     "burst": "A city at nine o'clock: everybody logs in through a server's socket.",
     "inspect": "Show a certificate as the parser sees it, and who would take it.",
