@@ -320,6 +320,7 @@ UNREACHED: Final = {
     Reason.MODE_UNKNOWN: "of verify_signatures",
     Reason.CHALLENGE_LOCKED: "after 8 failures: tests.property.oracle",
     Reason.CLAIMS_LOST: "of a lost file: tests/faults",
+    Reason.CLAIMS_UNAVAILABLE: "of a Valkey that does not answer: tests/faults/test_replicas.py",
     Reason.CLAIMS_FULL: "of a full set: native/tests/test_claims.c",
     Reason.CLOCK_WENT_BACK: "one time a batch here: native/tests/test_claims.c",
     Reason.SIGNATURE_UNCONFIRMED: "confirmations are unbounded here",
