@@ -62,6 +62,13 @@ class Heard:
         """Verdicts a second."""
         return self.verdicts / self.seconds
 
+    def add(self, other: Heard) -> None:
+        """Takes another run in."""
+        for name in ("seconds", "offered", "skipped", "verdicts", "errors", "wrong"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.latency += other.latency
+        self.delay += other.delay
+
     def percentile(self, which: float) -> float:
         """Of the latency, in milliseconds."""
         return float(np.percentile(np.concatenate(self.latency), which)) * 1000
