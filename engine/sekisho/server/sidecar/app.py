@@ -17,6 +17,7 @@ from sekisho.server.sidecar.gateways import Gateways
 from sekisho.server.sidecar.openapi import document
 from sekisho.server.sidecar.probes import faults
 from sekisho.server.sidecar.service import Service
+from sekisho.server.sidecar.status import status_pages
 
 __all__ = ["application"]
 
@@ -50,6 +51,7 @@ def application(service: Service) -> _Front:
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/openapi.json", openapi),
+            *(Route(path, page) for path, page in status_pages()),
         ]
     )
 
