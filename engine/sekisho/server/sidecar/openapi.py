@@ -47,6 +47,13 @@ def document() -> dict[str, Any]:
             )
         },
         "/metrics": {"get": _probe("metrics", "Metrics for Prometheus.", {"200": "In its text format."})},
+        "/status": {
+            "get": _probe("status", "A page that shows a person what /metrics say.", {"200": "HTML."}, "text/html")
+        },
+        "/status.css": {"get": _probe("statusStyle", "How that page looks.", {"200": "CSS."}, "text/css")},
+        "/status.js": {
+            "get": _probe("statusScript", "What that page does.", {"200": "JavaScript."}, "text/javascript")
+        },
         "/openapi.json": {"get": _probe("openapi", "This document.", {"200": "OpenAPI 3.1."}, JSON)},
     }
     return {
