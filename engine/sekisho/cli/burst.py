@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sekisho.cli.base import Mistake, console, json_option, print_json, progress_bar
+from sekisho.cli.machine import cpu_model
 
 __all__ = ["SEED", "Story", "command", "headline", "missing", "play", "tell_at_once", "told"]
 
@@ -57,8 +58,11 @@ class Story:
 @click.option(
     "--seconds", default=10, show_default=True, type=click.IntRange(0, 3600), help="Of each steady rate; 0: none."
 )
+@click.option(
+    "--report", metavar="FILE", type=click.Path(dir_okay=False), help="Write it for people too: HTML with plots."
+)
 @json_option
-def command(citizens: int, seed: str, seconds: int, as_json: bool) -> None:
+def command(citizens: int, seed: str, seconds: int, report: str | None, as_json: bool) -> None:
     """A city at nine o'clock: everybody logs in through the socket of a server that has seen nobody before.
 
     Makes the city and lets everybody sign a challenge (once: it is kept in the cache, about 0.5 GB for 330,000 people);
@@ -69,18 +73,24 @@ def command(citizens: int, seed: str, seconds: int, as_json: bool) -> None:
     \b
     Examples:
       sekisho burst
-      sekisho burst --citizens 330000 --seconds 60      as `make city` does
+      sekisho burst --citizens 330000 --seconds 60 --report city.html      as `make city` does
 
     All of its keys and people are synthetic, TEST ONLY.
     """
     if (lacking := missing()) is not None:
         raise Mistake(lacking)
+    if report is not None and find_spec("matplotlib") is None:
+        raise Mistake("matplotlib is missing: pip install 'sekisho[report]'")
     shared = SHARED if os.access(SHARED, os.W_OK | os.X_OK) else None
     with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="sekisho-burst-", dir=shared) as folder:
         try:
             story = play(citizens, seed, Path(folder), bar, seconds)
         except RuntimeError as error:
             raise Mistake(str(error)) from None
+    if report is not None:
+        from sekisho.demo.report import written  # noqa: PLC0415 - needs the extra `report`
+
+        Path(report).write_text(written(headline(story), cpu_model(), story.stages, story.rush, story.pace))
     if as_json:
         print_json(told(story))
     else:

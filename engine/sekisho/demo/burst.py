@@ -206,6 +206,7 @@ class Rush:
         cpu: seconds of CPU of the server's process, all threads.
         memory: bytes of the server's process, at their most.
         latency: seconds from sending to the answer, of each.
+        answered: seconds from the first byte sent to the answer, of each.
         planted, found: how often each reason was deserved, and given.
         surprises: logins with another verdict than they deserve, or without one.
     """
@@ -215,6 +216,7 @@ class Rush:
     cpu: float
     memory: int
     latency: NDArray[np.float64] = field(repr=False)
+    answered: NDArray[np.float64] = field(repr=False)
     planted: Counter[str]
     found: Counter[str]
     surprises: int
@@ -335,7 +337,17 @@ def _judged(heard: _Heard, seconds: float, cpu: float, memory: int, expected: Se
         planted[name if right else deserved[0]] += 1
         found[name] += 1
         surprises += not right
-    return Rush(len(expected), seconds, cpu, memory, heard.came - heard.sent, planted, found, surprises)
+    return Rush(
+        len(expected),
+        seconds,
+        cpu,
+        memory,
+        heard.came - heard.sent,
+        heard.came - heard.sent.min(),
+        planted,
+        found,
+        surprises,
+    )
 
 
 # ---- at a steady rate ----------------------------------------------------------------------------
