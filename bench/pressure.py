@@ -39,6 +39,8 @@ CASES: Final = ("latency-rsa2048", "overload-p384")
 KEYS: Final[dict[str, KeyKind]] = {"latency-rsa2048": "rsa2048", "overload-p384": "p384"}
 SHARES: Final = (0.5, 0.9)
 TIMES: Final = 10
+PIECE: Final = 8  # logins that come together at a steady rate
+PIECE_OF_FLOOD: Final = 32  # in a flood
 IDLE: Final = 5_000
 SLOW: Final = 20
 GARBAGE_EACH_S: Final = 0.01
@@ -96,7 +98,7 @@ def _case(run: Run, case: str, citizens: int, seconds: float, cpus: list[int]) -
 
 def _latency(run: Run, case: str, at: Server, logins: list[bytes], seconds: float) -> None:
     """In turns: what it can do just now, as a machine's speed drifts, and then a share of that."""
-    pump = Pump(at.socket, logins, FINE)
+    pump = Pump(at.socket, logins, FINE, PIECE)
     pump.saturate(WARM_UP_S)
     turns = max(1, round(seconds / TURN_S))
     for share in SHARES:
@@ -124,7 +126,7 @@ def _latency(run: Run, case: str, at: Server, logins: list[bytes], seconds: floa
 
 
 def _overload(run: Run, case: str, at: Server, logins: list[bytes], seconds: float) -> None:
-    pump = Pump(at.socket, logins, FINE)
+    pump = Pump(at.socket, logins, FINE, PIECE_OF_FLOOD)
     pump.saturate(WARM_UP_S)
     peak = pump.saturate(max(WARM_UP_S, seconds / 4))
     pump.settle()

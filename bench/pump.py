@@ -21,7 +21,6 @@ from sekisho.frames import ANSWER, HEADER_SIZE, LOGIN_ANSWER_SIZE, Kind
 
 __all__ = ["Heard", "Line", "Pump"]
 
-PIECE: Final = 32  # logins of one sending
 PENDING_MAX: Final = (
     4 << 20
 )  # bytes that wait for room in one connection; what comes beyond is not offered, and not counted
@@ -133,13 +132,17 @@ class Pump:
         path: of the socket.
         logins: frames, each with its place as its id.
         fine: reasons that are right.
+        piece: logins of one sending; a large one is a crowd of its own, and waits for itself.
         connections: over which they go in turn.
     """
 
-    def __init__(self, path: str, logins: Sequence[bytes], fine: Sequence[int], connections: int = 16) -> None:
+    def __init__(
+        self, path: str, logins: Sequence[bytes], fine: Sequence[int], piece: int, connections: int = 16
+    ) -> None:
         self._count = len(logins)
-        size = len(logins) // PIECE * PIECE
-        self._pieces = [b"".join(logins[at : at + PIECE]) for at in range(0, size, PIECE)]
+        self._piece = piece
+        size = len(logins) // piece * piece
+        self._pieces = [b"".join(logins[at : at + piece]) for at in range(0, size, piece)]
         self._fine = np.array(fine, dtype=np.uint16)
         self._due = np.zeros(self._count)
         self._lines = [Line(path) for _ in range(connections)]
@@ -159,7 +162,7 @@ class Pump:
         heard, begun = Heard(), time.perf_counter()
         while (now := time.perf_counter() - begun) < seconds:
             for line in self._lines:
-                while line.waiting + PIECE <= window and self._send(line, heard, now):
+                while line.waiting + self._piece <= window and self._send(line, heard, now):
                     pass
             self._hear(heard, begun)
         return self._ended(heard, begun)
@@ -167,7 +170,7 @@ class Pump:
     def offer(self, rate: float, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> Heard:
         """`rate` logins a second, in pieces whose times are a Poisson process, whatever is answered."""
         chance = np.random.default_rng(1)
-        times = np.cumsum(chance.exponential(PIECE / rate, size=int(rate * seconds / PIECE)))
+        times = np.cumsum(chance.exponential(self._piece / rate, size=int(rate * seconds / self._piece)))
         heard, begun, sent = Heard(), time.perf_counter(), 0
         while sent < len(times):
             now = time.perf_counter() - begun
@@ -175,19 +178,19 @@ class Pump:
             for piece in range(sent, due):
                 heard.delay.append(now - times[piece])
                 if not self._send(self._lines[piece % len(self._lines)], heard, times[piece]):
-                    heard.skipped += PIECE
+                    heard.skipped += self._piece
             sent = due
             self._hear(heard, begun)
             meanwhile()
         return self._ended(heard, begun)
 
     def _send(self, line: Line, heard: Heard, due: float) -> bool:
-        piece = self._next % len(self._pieces)
-        if not line.put(self._pieces[piece], PIECE):
+        number, size = self._next % len(self._pieces), self._piece
+        if not line.put(self._pieces[number], size):
             return False
         self._next += 1
-        self._due[piece * PIECE : (piece + 1) * PIECE] = due
-        heard.offered += PIECE
+        self._due[number * size : (number + 1) * size] = due
+        heard.offered += size
         return True
 
     def _hear(self, heard: Heard, begun: float) -> None:
