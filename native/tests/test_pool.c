@@ -411,7 +411,7 @@ static void test_clean_end(void)
     unsigned after = before + 1;
     for (double end = now() + PATIENCE; after > before && now() < end; nap(1000))
         after = thread_count(); /* a joined thread stays listed for a moment */
-    CHECK(after == before);
+    CHECK(after <= before); /* fewer: some of the test before were listed still */
 }
 
 static double cpu_used(void)
