@@ -27,10 +27,6 @@ enum {
     SEKI_ROW_BYTES = 4096,         /* a login with its intermediates; beyond this for each of `rows`, requests are refused */
     SEKI_RECEIVE_LEAST = 67108864, /* bytes that all requests may hold, however few `rows` there are */
     SEKI_QUANTUM = 8,              /* rows a connection's turn: a group of lanes */
-    SEKI_BATCH_NS = 2000000,       /* that a batch is to take: lanes are full long before (64 rows of RSA-2048, 8 of P-384), and who comes
-                                      while it runs waits no longer than for two */
-    SEKI_BATCH_FIRST = 64,         /* rows of a batch while it is not known what they take */
-    SEKI_LATE_MOST = 4096,         /* requests whose deadline passed that are answered in one go */
     SEKI_OUT_KEPT = 65536,         /* bytes; a larger buffer of answers is given back when it is empty */
     SEKI_ANSWER_SIZE = SEKI_FRAME_HEADER_SIZE + SEKI_ERROR_SIZE
 };
@@ -173,7 +169,7 @@ void seki_block_release(seki_server *server, seki_block *block);
 
 /* Takes requests in, in order, or answers at once those that it does not take. */
 void seki_queue_put(seki_connection *connection, const seki_row *rows, size_t count, uint64_t now);
-/* Takes rows of the tenant whose turn it is that weigh up to `most` together and take SEKI_BATCH_NS, or one that weighs more; those whose deadline would
+/* Takes rows of the tenant whose turn it is that weigh up to `most` together, or one that weighs more; those whose deadline would
  * pass are answered instead.
  *   *wake  the eventfd is to be written */
 size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64_t now, seki_tenant **tenant, bool *wake);
@@ -194,8 +190,7 @@ void *seki_worker_run(void *worker);
 /* One batch; how many rows it was. */
 size_t seki_worker_once(seki_worker *worker, uint64_t now);
 
-/* Takes into `row_ns` that a batch of that weight took so long; less than a group of lanes counts as one, which it costs.  Under
- * the mutex. */
+/* Takes into `row_ns` that a batch of that weight took so long. Under the mutex. */
 void seki_tenant_learn_cost(seki_tenant *tenant, uint64_t ns, uint64_t weight);
 seki_worker *seki_worker_at(seki_server *server, size_t index);
 void seki_worker_set_thread(seki_worker *worker, pthread_t thread);

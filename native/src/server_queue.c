@@ -1,6 +1,6 @@
 /* server_queue.c: requests that wait (server.h).
  *
- * Tenants take turns, a batch each, which takes SEKI_BATCH_NS about; within a tenant its connections take turns, SEKI_QUANTUM rows each.  Who floods waits in his own
+ * Tenants take turns, a batch each; within a tenant its connections take turns, SEKI_QUANTUM rows each.  Who floods waits in his own
  * line: the wait that a request may expect is told from its own connection's and tenant's share, not from all that wait. */
 #include "server.h"
 
@@ -138,16 +138,6 @@ static seki_row *pop(seki_connection *connection)
     return row;
 }
 
-/* How much a batch of that tenant may weigh: what a worker does in SEKI_BATCH_NS, in whole groups of lanes. */
-static size_t batch_weight(const seki_tenant *tenant, size_t most)
-{
-    double rows = tenant->row_ns > 0 ? SEKI_BATCH_NS / tenant->row_ns : SEKI_BATCH_FIRST;
-    if (rows >= (double)most)
-        return most;
-    size_t groups = (size_t)rows / SEKI_QUANTUM, weight = (groups != 0 ? groups : 1) * SEKI_QUANTUM;
-    return weight < most ? weight : most;
-}
-
 size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64_t now, seki_tenant **whose, bool *wake)
 {
     size_t taken = 0, late = 0;
@@ -156,13 +146,12 @@ size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64
         tenant = leave_turn(server); /* one whose connections were lost has its turn for nothing */
     if (tenant == NULL)
         return 0;
-    most = batch_weight(tenant, most);
     uint64_t weight = 0; /* of those taken */
     bool full = false;
     while (!full && tenant->round_first != NULL) {
         seki_connection *connection = leave_round(tenant);
         for (size_t turn = 0; turn < SEKI_QUANTUM && connection->first != NULL; turn++) {
-            full = taken == most || late == SEKI_LATE_MOST || (taken != 0 && weight + connection->first->weight > most);
+            full = taken + late == most || (taken != 0 && weight + connection->first->weight > most);
             if (full)
                 break;
             seki_row *row = pop(connection);

@@ -441,7 +441,6 @@ static bool answer_row(seki_worker *w, size_t i, uint64_t now)
 
 void seki_tenant_learn_cost(seki_tenant *tenant, uint64_t ns, uint64_t weight)
 {
-    weight = weight > SEKI_QUANTUM ? weight : SEKI_QUANTUM;
     double stays = (double)ROWS_REMEMBERED / (double)(ROWS_REMEMBERED + weight);
     if (tenant->worked_rows == 0)
         tenant->worked_rows = ROWS_BEFORE;
