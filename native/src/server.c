@@ -73,6 +73,7 @@ seki_status seki_server_new(const seki_server_options *options, seki_server **ou
     for (uint32_t i = options->rows; i-- > 0;) { /* the first is the first to be used */
         server->pool[i].next = server->free_rows;
         server->free_rows = &server->pool[i];
+        server->free_count++;
     }
     for (; server->started < options->threads; server->started++) {
         pthread_t thread;

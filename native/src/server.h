@@ -68,6 +68,7 @@ struct seki_tenant {
     uint64_t replaced;           /* sets that batches still use */
     seki_connection *round_first, *round_last; /* connections with rows that wait: the next turn is the first's */
     uint64_t round_count;
+    uint64_t rows_held;          /* of the server's: waiting, and being worked on */
     seki_tenant *turn_next;      /* of the server's round */
     bool in_turn;
     double worked_ns, worked_rows; /* of the last batches, those before fading */
@@ -123,6 +124,7 @@ struct seki_server {
     /* under the mutex */
     seki_row *pool;      /* `rows` of them, and those not in use */
     seki_row *free_rows;
+    uint64_t free_count;
     seki_block *blocks;  /* kept */
     uint64_t blocks_kept;
     seki_tenant *tenants;
@@ -176,7 +178,7 @@ size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64
 /* What those rows weigh. */
 uint64_t seki_queue_weight(seki_row *const *rows, size_t count);
 /* Gives a row back. */
-void seki_queue_free(seki_server *server, seki_row *row);
+void seki_queue_free(seki_tenant *tenant, seki_row *row);
 /* Forgets what waits of a connection. */
 void seki_queue_forget(seki_connection *connection);
 /* ns that a request of this connection (or NULL) would wait, that came now. */

@@ -86,6 +86,13 @@ static bool is_crowded(const seki_server *server)
     return server->count.receive_bytes > (most > SEKI_RECEIVE_LEAST ? most : SEKI_RECEIVE_LEAST);
 }
 
+/* Whether a tenant holds as many rows as are free: who floods leaves as many for the others, and the next as many of the rest.  One that
+ * is alone may have them all. */
+static bool has_his_share(const seki_server *server, const seki_tenant *tenant)
+{
+    return server->tenants->next != NULL && tenant->rows_held >= server->free_count;
+}
+
 void seki_queue_put(seki_connection *connection, const seki_row *rows, size_t count, uint64_t now)
 {
     seki_server *server = connection->server;
@@ -103,11 +110,13 @@ void seki_queue_put(seki_connection *connection, const seki_row *rows, size_t co
         if (i % SEKI_QUANTUM == SEKI_QUANTUM - 1)
             wait = seki_queue_wait(tenant, connection);
         seki_row *row = server->free_rows;
-        if (row == NULL || is_crowded(server) || now + wait > rows[i].deadline) {
+        if (row == NULL || has_his_share(server, tenant) || is_crowded(server) || now + wait > rows[i].deadline) {
             refuse(connection, &rows[i], SEKI_WIRE_OVERLOADED, wait);
             continue;
         }
         server->free_rows = row->next;
+        server->free_count--;
+        tenant->rows_held++;
         *row = rows[i];
         row->next = NULL;
         row->block->users++;
@@ -163,7 +172,7 @@ size_t seki_queue_take(seki_server *server, seki_row **rows, size_t most, uint64
             late++;
             uint32_t of_late = row->weight;
             refuse(connection, row, SEKI_WIRE_OVERLOADED, (uint64_t)tenant->row_ns);
-            seki_queue_free(server, row);
+            seki_queue_free(tenant, row);
             *wake |= seki_connection_answered(connection);
             seki_connection_row_done(connection, of_late); /* not lost: what is lost does not wait */
         }
@@ -186,9 +195,12 @@ uint64_t seki_queue_weight(seki_row *const *rows, size_t count)
     return weight;
 }
 
-void seki_queue_free(seki_server *server, seki_row *row)
+void seki_queue_free(seki_tenant *tenant, seki_row *row)
 {
+    seki_server *server = tenant->server;
     seki_block_release(server, row->block);
+    tenant->rows_held--;
+    server->free_count++;
     row->next = server->free_rows;
     server->free_rows = row;
 }
@@ -199,7 +211,7 @@ void seki_queue_forget(seki_connection *connection)
     while (connection->first != NULL) {
         seki_row *row = pop(connection);
         connection->in_flight -= row->weight;
-        seki_queue_free(connection->server, row);
+        seki_queue_free(tenant, row);
     }
     if (!connection->in_round)
         return;

@@ -434,7 +434,7 @@ static bool answer_row(seki_worker *w, size_t i, uint64_t now)
     count_latency(count, now > row->taken ? now - row->taken : 0);
     bool wake = seki_connection_answered(connection);
     uint32_t weight = row->weight;
-    seki_queue_free(w->server, row);
+    seki_queue_free(w->tenant, row);
     seki_connection_row_done(connection, weight);
     return wake;
 }

@@ -400,6 +400,27 @@ def test_tenants_take_turns(desk: Desk) -> None:
     assert len(quiet.receive()) == 4
 
 
+def test_a_tenant_that_floods_leaves_room_for_others(tmp_path: Path) -> None:
+    """Of the server's rows it may hold as many as are free, over however many connections; alone it may have all."""
+    limits = Limits(rows=16, batch_rows=16)
+    tenants = [a_tenant(tmp_path, CITY), a_tenant(tmp_path, CITY, 8)]
+    with Desk(tenants, limits) as desk:
+        for line in (desk.line(7), desk.line(7)):
+            line.send(b"".join(good_logins(desk, 16)))
+        assert desk.core.count().waiting == 8
+        quiet = desk.line(8)
+        quiet.send(b"".join(good_logins(desk, 4, 8)))
+        assert quiet.receive() == []
+        assert desk.work() == 12
+        assert len(quiet.receive()) == 4
+        quiet.send(b"".join(good_logins(desk, 16, 8)))
+        assert list(errors(quiet.receive())) == ["overloaded"] * 8  # and so on: none is owed to anybody
+    with Desk(tenants[:1], limits) as desk:
+        line = desk.line(7)
+        line.send(b"".join(good_logins(desk, 16)))
+        assert desk.core.count().waiting == 16
+
+
 def test_what_cannot_be_answered_in_time_is_told_so_at_once(tmp_path: Path) -> None:
     """Once it is known what a request takes, a deadline that the wait would pass is refused before any work."""
     with Desk([a_tenant(tmp_path, CITY)], Limits(deadline_ms=600_000)) as desk:
