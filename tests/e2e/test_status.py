@@ -18,6 +18,7 @@ from sekisho.demo.signed import Signed, signed_city
 
 CITIZENS = 320
 LOOK_MS = 6000  # of the browser's own time
+TRIES = 10
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -70,15 +71,19 @@ def test_the_page_shows_what_came(signed: Signed, page: tuple[burst.Server, str]
     load = threading.Thread(target=go_on)
     load.start()
     try:
-        seen = browser(url, "--dump-dom", f"--virtual-time-budget={LOOK_MS}")
+        for _ in range(TRIES):  # the browser's clock runs ahead: all its looks may fall between two bursts
+            seen = browser(url, "--dump-dom", f"--virtual-time-budget={LOOK_MS}")
+            assert "CONSOLE" not in seen.stderr, seen.stderr
+            if text_of(seen.stdout, "highest") not in ("0", "-"):
+                break
         browser(url, f"--screenshot={tmp_path / 'status.png'}", f"--virtual-time-budget={LOOK_MS}")
     finally:
         ended.set()
         load.join()
-    assert "CONSOLE" not in seen.stderr, seen.stderr
     dom = seen.stdout
     assert text_of(dom, "state") == "ready"
-    assert int(text_of(dom, "rate").replace(",", "")) > 0
+    assert int(text_of(dom, "highest").replace(",", "")) > 0
+    assert re.fullmatch(r"[\d,]+", text_of(dom, "rate"))
     assert int(text_of(dom, "claims").replace(",", "")) == CITIZENS
     assert re.fullmatch(r"&lt;[\d.]+ ms", text_of(dom, "p99"))
     assert text_of(dom, "kernels") == "sound"
